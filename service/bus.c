@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bus.h"
+#include "link-bus.h"
+#include "log.h"
+#include "manager-bus.h"
+#include "promisc-names.h"
+#include "reference-bus.h"
+#include "util.h"
+
+/* Messages that wait for the bus daemon: from here on the kernel's buffer holds what comes, until half are gone. */
+#define QUEUE_HIGH 8192U
+#define QUEUE_LOW  1024U
+
+int bus_path_number(const char *path, const char *prefix, uint64_t *ret) {
+        size_t n = strlen(prefix);
+        const char *p = path + n;
+        uint64_t v = 0;
+
+        if (strncmp(path, prefix, n) != 0 || *p++ != '/' || *p < '1' || *p > '9')
+                return 0;
+        for (; *p >= '0' && *p <= '9'; p++)
+                if (__builtin_mul_overflow(v, UINT64_C(10), &v) ||
+                    __builtin_add_overflow(v, (uint64_t) (*p - '0'), &v))
+                        return 0;
+        if (*p)
+                return 0;
+
+        *ret = v;
+        return 1;
+}
+
+void bus_check_emitted(int r, const char *what) {
+        if (r < 0)
+                log_debug("Cannot send %s, ignoring: %s", what, strerror(-r));
+}
+
+static void set_throttled(Bus *b, bool throttled) {
+        if (b->throttled == throttled || rtnl_set_enabled(b->manager->rtnl, !throttled) < 0)
+                return;
+        b->throttled = throttled;
+        sd_event_source_set_enabled(b->throttle, throttled ? SD_EVENT_ON : SD_EVENT_OFF);
+}
+
+/* Runs after whatever else did, so also after the bus has taken messages off the queue. */
+static int on_throttle(sd_event_source *s, void *userdata) {
+        Bus *b = userdata;
+        uint64_t n;
+
+        if (sd_bus_get_n_queued_write(b->bus, &n) < 0 || n < QUEUE_LOW)
+                set_throttled(b, false);
+        return 0;
+}
+
+static void on_link_added(Link *l, void *userdata) {
+        link_bus_added(userdata, l);
+}
+
+static void on_link_removed(Link *l, void *userdata) {
+        Bus *b = userdata;
+
+        calls_object_gone(b->calls, l, PROMISC_ERROR_NO_SUCH_LINK, "The link went while the call was waiting");
+        link_bus_removed(b, l);
+}
+
+static void on_link_changed(Link *l, unsigned mask, void *userdata) {
+        link_bus_changed(userdata, l, mask);
+}
+
+static void on_promiscuity_changed(Link *l, uint32_t old, const char *source, void *userdata) {
+        Bus *b = userdata;
+        uint64_t n;
+
+        link_bus_promiscuity_changed(b, l, old, source);
+        if (!b->throttled && sd_bus_get_n_queued_write(b->bus, &n) >= 0 && n > QUEUE_HIGH)
+                set_throttled(b, true);
+}
+
+static void on_reference_added(Reference *r, void *userdata) {
+        reference_bus_added(userdata, r);
+}
+
+static void on_reference_ended(Reference *r, const char *cause, void *userdata) {
+        Bus *b = userdata;
+
+        calls_object_gone(b->calls, r, PROMISC_ERROR_NO_SUCH_REFERENCE, "The reference ended while the call was waiting");
+        reference_bus_ended(b, r, cause);
+}
+
+static void on_changed(unsigned mask, void *userdata) {
+        manager_bus_changed(userdata, mask);
+}
+
+static void on_resynchronized(const char *cause, unsigned corrected, void *userdata) {
+        manager_bus_resynchronized(userdata, cause, corrected);
+}
+
+static void on_caller_vanished(Caller *caller, void *userdata) {
+        Bus *b = userdata;
+
+        if (caller->references)
+                manager_end_references_of(b->manager, caller, PROMISC_CAUSE_OWNER_VANISHED);
+}
+
+/* What the kernel did before a call was made is in every answer to it. */
+static int before_call(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        Bus *b = userdata;
+        uint8_t type;
+
+        if (sd_bus_message_get_type(message, &type) >= 0 && type == SD_BUS_MESSAGE_METHOD_CALL) {
+                manager_drain(b->manager);
+                manager_publish(b->manager);
+        }
+        return 0;
+}
+
+static int publish(Bus *b) {
+        static const ManagerObserver observer = {
+                .link_added = on_link_added,
+                .link_removed = on_link_removed,
+                .link_changed = on_link_changed,
+                .promiscuity_changed = on_promiscuity_changed,
+                .reference_added = on_reference_added,
+                .reference_ended = on_reference_ended,
+                .changed = on_changed,
+                .resynchronized = on_resynchronized,
+        };
+        int r;
+
+        r = sd_bus_add_filter(b->bus, NULL, before_call, b);
+        if (r >= 0)
+                r = sd_bus_add_object_manager(b->bus, NULL, PROMISC_PATH);
+        if (r >= 0)
+                r = manager_bus_register(b);
+        if (r >= 0)
+                r = link_bus_register(b);
+        if (r >= 0)
+                r = reference_bus_register(b);
+        if (r < 0)
+                return r;
+
+        manager_set_observer(b->manager, &observer, b);
+        return 0;
+}
+
+int bus_new(Manager *m, Bus **ret) {
+        Bus *b = calloc(1, sizeof(Bus));
+        int r;
+
+        if (!b)
+                return -ENOMEM;
+        b->manager = m;
+        m->bus = b;
+
+        r = sd_bus_open_system_with_description(&b->bus, "promiscd");
+        if (r >= 0)
+                r = sd_bus_attach_event(b->bus, m->event, SD_EVENT_PRIORITY_NORMAL);
+        if (r >= 0)
+                r = sd_bus_set_exit_on_disconnect(b->bus, true);
+        if (r >= 0)
+                r = calls_new(b->bus, &m->limits, &b->calls);
+        if (r < 0) {
+                log_error("Cannot connect to the system bus: %s", strerror(-r));
+                goto fail;
+        }
+        calls_set_vanished(b->calls, on_caller_vanished, b);
+
+        r = sd_event_add_post(m->event, &b->throttle, on_throttle, b);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(b->throttle, SD_EVENT_OFF);
+        if (r >= 0)
+                r = publish(b);
+        if (r < 0) {
+                log_error("Cannot publish the objects: %s", strerror(-r));
+                goto fail;
+        }
+
+        r = sd_bus_request_name(b->bus, PROMISC_BUS_NAME, 0);
+        if (r < 0) {
+                log_error("Cannot take the bus name %s: %s", PROMISC_BUS_NAME, strerror(-r));
+                goto fail;
+        }
+
+        *ret = b;
+        return 0;
+
+fail:
+        bus_free(b);
+        return r;
+}
+
+Bus *bus_free(Bus *b) {
+        if (!b)
+                return NULL;
+
+        manager_set_observer(b->manager, NULL, NULL);
+        b->manager->bus = NULL;
+        calls_free(b->calls);
+        sd_event_source_disable_unref(b->throttle);
+        sd_bus_flush_close_unref(b->bus);
+        free(b);
+        return NULL;
+}
+
+bool bus_is_open(const Bus *b) {
+        return sd_bus_is_open(b->bus) > 0;
+}

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "call.h"
+#include "log.h"
+#include "util.h"
+
+/* Of one peer, and in all. The bus allows a peer 128 open calls, but does not count those that want no reply. */
+#define WAITING_PER_CALLER_MAX 128U
+#define WAITING_MAX            4096U
+
+typedef struct Call Call;
+
+struct Call {
+        Calls *calls;
+        Call *previous, *next;
+
+        sd_bus_message *message;
+        sd_bus_message_handler_t handler;
+        void *object;
+        Caller *caller;
+
+        enum {
+                CALL_RUNS,
+                CALL_WAITS_FOR_CALLER,
+                CALL_WAITS_FOR_POLKIT,
+        } state;
+
+        PolkitCheck *check;
+        Question asked;
+        bool answered;
+        Verdict verdict;
+};
+
+struct Calls {
+        Limits *limits;
+        Callers *callers;
+        Polkit *polkit;
+        Call *first;
+        Call *running; /* the one whose handler is being run again */
+        unsigned n_waiting;
+
+        void (*vanished)(Caller *caller, void *userdata);
+        void *userdata;
+};
+
+static void call_stop_waiting(Call *c) {
+        if (c->state == CALL_WAITS_FOR_CALLER) {
+                c->caller->n_waiting--;
+                c->calls->n_waiting--;
+        } else if (c->state == CALL_WAITS_FOR_POLKIT) {
+                c->check = polkit_check_cancel(c->check);
+                limits_give_check(c->calls->limits, c->caller->uid);
+        }
+        c->state = CALL_RUNS;
+}
+
+static Call *call_free(Call *c) {
+        if (!c)
+                return NULL;
+
+        call_stop_waiting(c);
+
+        if (c->previous)
+                c->previous->next = c->next;
+        else
+                c->calls->first = c->next;
+        if (c->next)
+                c->next->previous = c->previous;
+
+        sd_bus_message_unref(c->message);
+        free(c);
+        return NULL;
+}
+
+static void call_fail(Call *c, const sd_bus_error *error) {
+        int r = sd_bus_reply_method_error(c->message, error);
+
+        if (r < 0)
+                log_debug("Cannot reply to %s: %s", c->caller->name, strerror(-r));
+        call_free(c);
+}
+
+/* The call that stands for this message: the one that runs again, or a new one. */
+static int call_get(Calls *calls, sd_bus_message *m, sd_bus_message_handler_t handler, void *object, Caller *caller,
+                    Call **ret) {
+        Call *c = calls->running;
+
+        if (!c || c->message != m) {
+                c = calloc(1, sizeof(Call));
+                if (!c)
+                        return -ENOMEM;
+                c->calls = calls;
+                c->message = sd_bus_message_ref(m);
+                c->handler = handler;
+                c->object = object;
+                c->caller = caller;
+
+                c->next = calls->first;
+                if (c->next)
+                        c->next->previous = c;
+                calls->first = c;
+        }
+
+        *ret = c;
+        return 0;
+}
+
+static void call_run(Call *c) {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        Calls *calls = c->calls;
+        int r;
+
+        calls->running = c;
+        r = c->handler(c->message, c->object, &error);
+        calls->running = NULL;
+
+        if (c->state == CALL_RUNS) {
+                if (sd_bus_error_is_set(&error))
+                        call_fail(c, &error);
+                else if (r < 0) {
+                        sd_bus_reply_method_errno(c->message, r, NULL);
+                        call_free(c);
+                } else
+                        call_free(c);
+        }
+        sd_bus_error_free(&error);
+}
+
+static void on_caller_known(Caller *caller, void *userdata) {
+        Calls *calls = userdata;
+        Call *oldest;
+
+        /* In the order in which they came; a run may end others, so look anew each time. */
+        do {
+                oldest = NULL;
+                for (Call *c = calls->first; c; c = c->next)
+                        if (c->caller == caller && c->state == CALL_WAITS_FOR_CALLER)
+                                oldest = c;
+                if (oldest) {
+                        call_stop_waiting(oldest);
+                        call_run(oldest);
+                }
+        } while (oldest);
+}
+
+static void on_caller_vanished(Caller *caller, void *userdata) {
+        Calls *calls = userdata;
+
+        for (Call *c = calls->first, *next; c; c = next) {
+                next = c->next;
+                if (c->caller == caller)
+                        call_free(c);
+        }
+        calls->vanished(caller, calls->userdata);
+}
+
+int call_identify(Calls *calls, sd_bus_message *m, sd_bus_message_handler_t handler, void *object, Caller **ret,
+                  sd_bus_error *error) {
+        Caller *caller;
+        Call *c;
+        int r;
+
+        r = callers_get(calls->callers, sd_bus_message_get_sender(m), &caller);
+        if (r < 0)
+                return sd_bus_error_set_errnof(error, r, "Cannot ask the bus who calls: %s", strerror(-r));
+        if (caller->known) {
+                *ret = caller;
+                return 1;
+        }
+
+        if (caller->n_waiting >= WAITING_PER_CALLER_MAX || calls->n_waiting >= WAITING_MAX)
+                return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
+                                        "Too many calls are waiting until it is known who calls");
+
+        r = call_get(calls, m, handler, object, caller, &c);
+        if (r < 0)
+                return r;
+        c->state = CALL_WAITS_FOR_CALLER;
+        caller->n_waiting++;
+        calls->n_waiting++;
+        return 0;
+}
+
+static int verdict_to_error(Verdict v, const Question *q, sd_bus_error *error) {
+        const char *text;
+
+        switch (v) {
+        case VERDICT_YES:
+                return 1;
+        case VERDICT_NEEDS_INTERACTION:
+                return sd_bus_error_setf(error, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
+                                         "%s needs authentication, which this call does not allow", q->action);
+        case VERDICT_DISMISSED:
+                text = "The authentication prompt was dismissed";
+                break;
+        case VERDICT_NOBODY_TO_ASK:
+                text = "Authentication is needed, but there is no agent to ask the user";
+                break;
+        case VERDICT_NO_ANSWER:
+                text = "polkit did not answer in time";
+                break;
+        case VERDICT_UNAVAILABLE:
+                text = "polkit is not available, and the caller is not root";
+                break;
+        default:
+                text = "polkit does not allow it";
+        }
+
+        return sd_bus_error_setf(error, SD_BUS_ERROR_ACCESS_DENIED, "%s: %s", q->action, text);
+}
+
+static void on_verdict(Verdict verdict, void *userdata) {
+        Call *c = userdata;
+
+        c->check = NULL;
+        limits_give_check(c->calls->limits, c->caller->uid);
+        c->state = CALL_RUNS;
+        c->answered = true;
+        c->verdict = verdict;
+        call_run(c);
+}
+
+static int check_limits(Calls *calls, const Caller *caller, sd_bus_error *error) {
+        switch (limits_check_check(calls->limits, caller->uid)) {
+        case LIMIT_CHECKS_USER:
+                return sd_bus_error_setf(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
+                                         "User %u has %u authorizations pending already", caller->uid,
+                                         CHECKS_PER_USER_MAX);
+        case LIMIT_CHECKS_ALL:
+                return sd_bus_error_setf(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
+                                         "%u authorizations are pending already", CHECKS_MAX);
+        default:
+                return 0;
+        }
+}
+
+static int ask_polkit(Call *c, const Question *q, sd_bus_error *error) {
+        bool interactive = sd_bus_message_get_allow_interactive_authorization(c->message) > 0;
+        int r;
+
+        r = limits_take_check(c->calls->limits, c->caller->uid);
+        if (r < 0)
+                return r;
+
+        r = polkit_check(c->calls->polkit, c->caller->name, q, interactive, on_verdict, c, &c->check);
+        if (r < 0) {
+                limits_give_check(c->calls->limits, c->caller->uid);
+                if (r == -EBUSY)
+                        return sd_bus_error_setf(error, SD_BUS_ERROR_ACCESS_DENIED, "%s: polkit does not answer",
+                                                 q->action);
+                return r;
+        }
+
+        c->asked = *q;
+        c->state = CALL_WAITS_FOR_POLKIT;
+        return 0;
+}
+
+int call_authorize(Calls *calls, sd_bus_message *m, sd_bus_message_handler_t handler, void *object,
+                   const Caller *caller, const Question *q, sd_bus_error *error) {
+        Call *c = calls->running;
+        int r;
+
+        if (caller->uid == 0)
+                return 1;
+
+        if (c && c->message == m && c->answered) {
+                if (!question_equal(&c->asked, q))
+                        return sd_bus_error_setf(error, SD_BUS_ERROR_ACCESS_DENIED,
+                                                 "%s: the interface was renamed while polkit was asked about %s",
+                                                 q->action, c->asked.interface);
+                return verdict_to_error(c->verdict, q, error);
+        }
+
+        r = check_limits(calls, caller, error);
+        if (r < 0)
+                return r;
+        r = call_get(calls, m, handler, object, (Caller *) caller, &c);
+        if (r < 0)
+                return r;
+        r = ask_polkit(c, q, error);
+        if (r < 0 && c != calls->running)
+                call_free(c);
+        return r;
+}
+
+void calls_object_gone(Calls *calls, const void *object, const char *error_name, const char *message) {
+        for (Call *c = calls->first, *next; c; c = next) {
+                next = c->next;
+                if (c->object == object && c != calls->running)
+                        call_fail(c, &SD_BUS_ERROR_MAKE_CONST(error_name, message));
+        }
+}
+
+void calls_set_vanished(Calls *calls, void (*f)(Caller *caller, void *userdata), void *userdata) {
+        calls->vanished = f;
+        calls->userdata = userdata;
+}
+
+Callers *calls_get_callers(Calls *calls) {
+        return calls->callers;
+}
+
+int calls_new(sd_bus *bus, Limits *limits, Calls **ret) {
+        static const CallersHandler handler = { .known = on_caller_known, .vanished = on_caller_vanished };
+        Calls *c = calloc(1, sizeof(Calls));
+        int r;
+
+        if (!c)
+                return -ENOMEM;
+        c->limits = limits;
+
+        r = polkit_new(bus, &c->polkit);
+        if (r >= 0)
+                r = callers_new(bus, &handler, c, &c->callers);
+        if (r < 0) {
+                calls_free(c);
+                return r;
+        }
+
+        *ret = c;
+        return 0;
+}
+
+Calls *calls_free(Calls *c) {
+        if (!c)
+                return NULL;
+
+        while (c->first)
+                call_free(c->first);
+        polkit_free(c->polkit);
+        callers_free(c->callers);
+        free(c);
+        return NULL;
+}

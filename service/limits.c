@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "limits.h"
+#include "promisc-names.h"
+
+typedef struct User {
+        uid_t uid;
+        unsigned n_references, n_checks;
+} User;
+
+static int compare_user(const void *key, const void *item) {
+        uid_t a = *(const uid_t *) key, b = ((const User *) item)->uid;
+
+        return a < b ? -1 : a > b;
+}
+
+void limits_init(Limits *l, unsigned references_max, unsigned references_per_user_max) {
+        *l = (Limits){
+                .references_max = references_max,
+                .references_per_user_max = references_per_user_max,
+                .users.compare = compare_user,
+        };
+}
+
+void limits_done(Limits *l) {
+        for (size_t i = 0; i < l->users.n; i++)
+                free(l->users.items[i]);
+        table_done(&l->users);
+}
+
+Limit limits_check_reference(const Limits *l, uid_t uid) {
+        const User *u = table_find(&l->users, &uid);
+
+        if (l->n_references >= l->references_max)
+                return LIMIT_REFERENCES_ALL;
+        if (uid == 0)
+                return LIMIT_NONE;
+        if (l->n_references + PROMISC_REFERENCES_ROOT >= l->references_max)
+                return LIMIT_REFERENCES_ALL;
+        if ((u ? u->n_references : 0) >= l->references_per_user_max)
+                return LIMIT_REFERENCES_USER;
+        return LIMIT_NONE;
+}
+
+Limit limits_check_check(const Limits *l, uid_t uid) {
+        const User *u = table_find(&l->users, &uid);
+
+        if (u && u->n_checks >= CHECKS_PER_USER_MAX)
+                return LIMIT_CHECKS_USER;
+        if (l->n_checks >= CHECKS_MAX)
+                return LIMIT_CHECKS_ALL;
+        return LIMIT_NONE;
+}
+
+static int user_get(Limits *l, uid_t uid, User **ret) {
+        User *u = table_find(&l->users, &uid);
+        int r;
+
+        if (!u) {
+                u = calloc(1, sizeof(User));
+                if (!u)
+                        return -ENOMEM;
+                u->uid = uid;
+                r = table_insert(&l->users, &uid, u);
+                if (r < 0) {
+                        free(u);
+                        return r;
+                }
+        }
+
+        *ret = u;
+        return 0;
+}
+
+static void user_put(Limits *l, User *u) {
+        if (u->n_references == 0 && u->n_checks == 0)
+                free(table_remove(&l->users, &u->uid));
+}
+
+int limits_take_reference(Limits *l, uid_t uid) {
+        User *u;
+        int r = user_get(l, uid, &u);
+
+        if (r < 0)
+                return r;
+        u->n_references++;
+        l->n_references++;
+        return 0;
+}
+
+void limits_give_reference(Limits *l, uid_t uid) {
+        User *u = table_find(&l->users, &uid);
+
+        u->n_references--;
+        l->n_references--;
+        user_put(l, u);
+}
+
+int limits_take_check(Limits *l, uid_t uid) {
+        User *u;
+        int r = user_get(l, uid, &u);
+
+        if (r < 0)
+                return r;
+        u->n_checks++;
+        l->n_checks++;
+        return 0;
+}
+
+void limits_give_check(Limits *l, uid_t uid) {
+        User *u = table_find(&l->users, &uid);
+
+        u->n_checks--;
+        l->n_checks--;
+        user_put(l, u);
+}

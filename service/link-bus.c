@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "link-bus.h"
+#include "promisc-names.h"
+#include "reference-bus.h"
+#include "text.h"
+#include "util.h"
+
+/* µs; more would wrap around when it is added to a clock. */
+#define TIMEOUT_MAX (UINT64_MAX / 4)
+
+char *link_bus_path(int ifindex, char buf[static LINK_PATH_MAX]) {
+        snprintf(buf, LINK_PATH_MAX, PROMISC_LINK_PREFIX "/%i", ifindex);
+        return buf;
+}
+
+static int link_find(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret,
+                     sd_bus_error *error) {
+        Bus *b = userdata;
+        uint64_t ifindex;
+        Link *l;
+
+        if (!bus_path_number(path, PROMISC_LINK_PREFIX, &ifindex) || ifindex > INT32_MAX)
+                return 0;
+        l = manager_find_link(b->manager, (int) ifindex);
+        if (!l || !l->published)
+                return 0;
+
+        *ret = l;
+        return 1;
+}
+
+static int link_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***ret, sd_bus_error *error) {
+        const Table *links = &((Bus *) userdata)->manager->links;
+        char **paths, buf[LINK_PATH_MAX];
+        size_t n = 0;
+
+        /* A link has no objects below it. */
+        if (strncmp(prefix, PROMISC_LINK_PREFIX "/", strlen(PROMISC_LINK_PREFIX "/")) == 0)
+                return 0;
+
+        paths = calloc(links->n + 1, sizeof(char *));
+        if (!paths)
+                return -ENOMEM;
+
+        for (size_t i = 0; i < links->n; i++) {
+                const Link *l = links->items[i];
+
+                if (!l->published)
+                        continue;
+                paths[n] = strdup(link_bus_path(l->ifindex, buf));
+                if (!paths[n++]) {
+                        while (n-- > 0)
+                                free(paths[n]);
+                        free(paths);
+                        return -ENOMEM;
+                }
+        }
+
+        *ret = paths;
+        return 1;
+}
+
+/* --- Acquire ------------------------------------------------------------------------------------------------------- */
+
+static int read_options(sd_bus_message *m, uint64_t *ret_timeout, sd_bus_error *error) {
+        uint64_t timeout = 0;
+        bool seen = false;
+        const char *key;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        if (r < 0)
+                return r;
+
+        while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                r = sd_bus_message_read(m, "s", &key);
+                if (r < 0)
+                        return r;
+                if (strcmp(key, "timeout") != 0)
+                        return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "Unknown option \"%s\"", key);
+                if (seen)
+                        return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS, "Option \"timeout\" is given twice");
+                if (sd_bus_message_read(m, "v", "t", &timeout) < 0)
+                        return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS,
+                                                "Option \"timeout\" must be of type t (µs)");
+                if (timeout > TIMEOUT_MAX)
+                        return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS, "Option \"timeout\" is too large");
+                seen = true;
+                r = sd_bus_message_exit_container(m);
+                if (r < 0)
+                        return r;
+        }
+        if (r < 0)
+                return r;
+
+        *ret_timeout = timeout;
+        return 0;
+}
+
+static int read_acquire(sd_bus_message *m, const char **ret_reason, uint64_t *ret_timeout, sd_bus_error *error) {
+        const char *reason;
+        int r;
+
+        r = sd_bus_message_rewind(m, true); /* it may be read a second time */
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(m, "s", &reason);
+        if (r < 0)
+                return r;
+        if (!reason_is_valid(reason))
+                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
+                                         "The reason must be 1 to %u bytes of text without control or format characters",
+                                         PROMISC_REASON_MAX);
+        r = read_options(m, ret_timeout, error);
+        if (r < 0)
+                return r;
+
+        *ret_reason = reason;
+        return 0;
+}
+
+static int limit_to_error(const Bus *b, Limit limit, uid_t uid, sd_bus_error *error) {
+        const Limits *l = &b->manager->limits;
+
+        if (limit == LIMIT_REFERENCES_USER)
+                return sd_bus_error_setf(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
+                                         "User %u holds %u references already (ReferencesPerUserMax)", uid,
+                                         l->references_per_user_max);
+        return sd_bus_error_setf(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
+                                 "%u of at most %u references are held already (ReferencesMax; the last %u are for root)",
+                                 l->n_references, l->references_max, PROMISC_REFERENCES_ROOT);
+}
+
+static int acquire_to_error(int r, const char *name, sd_bus_error *error) {
+        switch (-r) {
+        case ENODEV:
+                return sd_bus_error_setf(error, PROMISC_ERROR_NO_SUCH_LINK, "Link %s went while the call was waiting",
+                                         name);
+        case EOVERFLOW:
+                return sd_bus_error_setf(error, PROMISC_ERROR_COUNTER_OVERFLOW,
+                                         "The kernel's counter of %s takes no more references", name);
+        case EUSERS:
+                return sd_bus_error_setf(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
+                                         "All %u packet sockets are in use", PACKET_SOCKETS_MAX);
+        case ENOMEM:
+        case ENOBUFS:
+                return sd_bus_error_set(error, SD_BUS_ERROR_NO_MEMORY, "The machine has no memory left");
+        case EMFILE:
+        case ENFILE:
+                return sd_bus_error_setf(error, SD_BUS_ERROR_FAILED, "No file descriptor is left: %s", strerror(-r));
+        default:
+                return sd_bus_error_setf(error, SD_BUS_ERROR_FAILED, "Cannot hold a reference on %s: %s", name,
+                                         strerror(-r));
+        }
+}
+
+static Question acquire_question(const Link *l, const char *reason) {
+        Question q = { .action = PROMISC_ACTION_ACQUIRE, .ifindex = l->ifindex };
+
+        name_escape(l->name, q.interface);
+        strcpy(q.reason, reason); /* was checked to fit */
+        return q;
+}
+
+static int method_acquire(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Link *l = userdata;
+        Bus *b = l->manager->bus;
+        char path[REFERENCE_PATH_MAX];
+        Reference *reference;
+        uint64_t timeout = 0;
+        const char *reason = NULL;
+        Caller *caller;
+        Question q;
+        Limit limit;
+        int r;
+
+        r = read_acquire(m, &reason, &timeout, error);
+        if (r < 0)
+                return r;
+        r = call_identify(b->calls, m, method_acquire, l, &caller, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+
+        /* Nobody is asked for what would be refused anyway. */
+        limit = limits_check_reference(&b->manager->limits, caller->uid);
+        if (limit != LIMIT_NONE)
+                return limit_to_error(b, limit, caller->uid, error);
+
+        q = acquire_question(l, reason);
+        r = call_authorize(b->calls, m, method_acquire, l, caller, &q, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+
+        r = manager_acquire(b->manager, l, caller, reason, timeout, &reference);
+        if (r > 0)
+                return limit_to_error(b, (Limit) r, caller->uid, error);
+        if (r < 0)
+                return acquire_to_error(r, q.interface, error);
+
+        return sd_bus_reply_method_return(m, "to", reference->id, reference_bus_path(reference->id, path));
+}
+
+static int method_release(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Link *l = userdata;
+        Bus *b = l->manager->bus;
+        Reference *reference;
+        uint64_t id;
+        int r;
+
+        r = sd_bus_message_rewind(m, true);
+        if (r >= 0)
+                r = sd_bus_message_read(m, "t", &id);
+        if (r < 0)
+                return r;
+
+        reference = manager_find_reference(b->manager, id);
+        if (!reference || reference->link != l)
+                return sd_bus_error_setf(error, PROMISC_ERROR_NO_SUCH_REFERENCE,
+                                         "Reference %" PRIu64 " is not held on this link", id);
+
+        return reference_bus_release(b, m, method_release, l, reference, error);
+}
+
+/* --- properties and signals ---------------------------------------------------------------------------------------- */
+
+#define GETTER(name, type, expression)                                                                          \
+        static int get_##name(sd_bus *bus, const char *path, const char *interface, const char *property,       \
+                              sd_bus_message *reply, void *userdata, sd_bus_error *error) {                     \
+                const Link *l = userdata;                                                                       \
+                                                                                                                \
+                return sd_bus_message_append(reply, type, expression);                                          \
+        }
+
+GETTER(name, "s", name_escape(l->name, (char[NAME_ESCAPED_MAX]){}))
+GETTER(promiscuous, "b", (int) link_is_promiscuous(&l->now))
+GETTER(user_requested, "b", (int) link_is_user_requested(&l->now))
+
+static int get_alternative_names(sd_bus *bus, const char *path, const char *interface, const char *property,
+                                 sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const Link *l = userdata;
+        char name[NAME_ESCAPED_MAX];
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "s");
+        for (char **n = l->alternative_names; r >= 0 && n && *n; n++)
+                r = sd_bus_message_append(reply, "s", name_escape(*n, name));
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static const sd_bus_vtable link_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("Index", "i", NULL, offsetof(Link, ifindex), SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Name", "s", get_name, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("AlternativeNames", "as", get_alternative_names, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("SysfsFlags", "u", NULL, offsetof(Link, now.sysfs_flags),
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("NetlinkFlags", "u", NULL, offsetof(Link, now.netlink_flags),
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("IoctlFlags", "u", NULL, offsetof(Link, now.ioctl_flags),
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Promiscuity", "u", NULL, offsetof(Link, now.promiscuity),
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("AllMulticast", "u", NULL, offsetof(Link, now.allmulti),
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Promiscuous", "b", get_promiscuous, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("UserRequested", "b", get_user_requested, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("PromiscuousTimestamp", "t", NULL, offsetof(Link, promiscuous_timestamp),
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+
+        SD_BUS_METHOD_WITH_ARGS("Acquire", SD_BUS_ARGS("s", reason, "a{sv}", options),
+                                SD_BUS_RESULT("t", id, "o", reference), method_acquire, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Release", SD_BUS_ARGS("t", id), SD_BUS_NO_RESULT, method_release,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_SIGNAL_WITH_ARGS("PromiscuityChanged",
+                                SD_BUS_ARGS("u", old, "u", new, "t", timestamp_monotonic, "s", source), 0),
+        SD_BUS_VTABLE_END,
+};
+
+/* In the order of the LINK_CHANGE_… bits. */
+static const char *const property_of_change[] = {
+        "Name",        "AlternativeNames", "SysfsFlags",  "NetlinkFlags",  "IoctlFlags",
+        "Promiscuity", "AllMulticast",     "Promiscuous", "UserRequested", "PromiscuousTimestamp",
+};
+
+int link_bus_register(Bus *b) {
+        int r;
+
+        r = sd_bus_add_fallback_vtable(b->bus, NULL, PROMISC_LINK_PREFIX, PROMISC_LINK_INTERFACE, link_vtable,
+                                       link_find, b);
+        return r < 0 ? r : sd_bus_add_node_enumerator(b->bus, NULL, PROMISC_LINK_PREFIX, link_enumerate, b);
+}
+
+void link_bus_added(Bus *b, const Link *l) {
+        char path[LINK_PATH_MAX];
+
+        bus_check_emitted(sd_bus_emit_object_added(b->bus, link_bus_path(l->ifindex, path)), "InterfacesAdded");
+}
+
+void link_bus_removed(Bus *b, const Link *l) {
+        char path[LINK_PATH_MAX];
+
+        bus_check_emitted(sd_bus_emit_object_removed(b->bus, link_bus_path(l->ifindex, path)), "InterfacesRemoved");
+}
+
+void link_bus_changed(Bus *b, const Link *l, unsigned mask) {
+        char *names[ELEMENTSOF(property_of_change) + 1], path[LINK_PATH_MAX];
+        size_t n = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(property_of_change); i++)
+                if (mask & (1U << i))
+                        names[n++] = (char *) property_of_change[i];
+        names[n] = NULL;
+
+        bus_check_emitted(sd_bus_emit_properties_changed_strv(b->bus, link_bus_path(l->ifindex, path),
+                                                              PROMISC_LINK_INTERFACE, names),
+                          "PropertiesChanged");
+}
+
+void link_bus_promiscuity_changed(Bus *b, const Link *l, uint32_t old, const char *source) {
+        char path[LINK_PATH_MAX];
+
+        bus_check_emitted(sd_bus_emit_signal(b->bus, link_bus_path(l->ifindex, path), PROMISC_LINK_INTERFACE,
+                                             "PromiscuityChanged", "uuts", old, l->now.promiscuity,
+                                             b->manager->read_timestamp, source),
+                          "PromiscuityChanged");
+}

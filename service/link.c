@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "link.h"
+#include "util.h"
+
+static char **names_free(char **names) {
+        for (char **n = names; n && *n; n++)
+                free(*n);
+        free(names);
+        return NULL;
+}
+
+static void names_freep(char ***names) {
+        names_free(*names);
+}
+
+static int count_name(const char *name, void *userdata) {
+        ++*(size_t *) userdata;
+        return 0;
+}
+
+static int copy_name(const char *name, void *userdata) {
+        char ***next = userdata;
+
+        **next = strdup(name);
+        if (!**next)
+                return -ENOMEM;
+        ++*next;
+        return 0;
+}
+
+static int same_name(const char *name, void *userdata) {
+        char ***next = userdata;
+
+        if (!*next || !**next || strcmp(**next, name) != 0)
+                return 1;
+        ++*next;
+        return 0;
+}
+
+static bool names_equal(char **a, char **b) {
+        for (; a && b && *a && *b; a++, b++)
+                if (strcmp(*a, *b) != 0)
+                        return false;
+        return (!a || !*a) && (!b || !*b);
+}
+
+static int names_from_message(const LinkMessage *m, char ***ret) {
+        _cleanup_(names_freep) char **names = NULL;
+        char **next;
+        size_t n = 0;
+        int r;
+
+        link_message_each_alternative_name(m, count_name, &n);
+        if (n > 0) {
+                names = calloc(n + 1, sizeof(char *));
+                if (!names)
+                        return -ENOMEM;
+                next = names;
+                r = link_message_each_alternative_name(m, copy_name, &next);
+                if (r < 0)
+                        return r;
+        }
+
+        *ret = TAKE_PTR(names);
+        return 0;
+}
+
+static int update_alternative_names(Link *l, const LinkMessage *m) {
+        char **names, **next = l->alternative_names;
+        int r;
+
+        /* Nearly always nothing changed: compare before anything is allocated. */
+        if (link_message_each_alternative_name(m, same_name, &next) == 0 && (!next || !*next))
+                return 0;
+
+        r = names_from_message(m, &names);
+        if (r < 0)
+                return r;
+
+        if (l->published && !l->altered) {
+                l->announced_alternative_names = l->alternative_names;
+                l->altered = true;
+        } else
+                names_free(l->alternative_names);
+        l->alternative_names = names;
+        return 0;
+}
+
+int link_new(const LinkMessage *m, Link **ret) {
+        Link *l = calloc(1, sizeof(Link));
+        int r;
+
+        if (!l)
+                return -ENOMEM;
+
+        l->ifindex = m->ifindex;
+        l->identity_fd = -1;
+        l->now.promiscuity = m->promiscuity;
+        r = link_update(l, m);
+        if (r < 0) {
+                link_free(l);
+                return r;
+        }
+
+        *ret = l;
+        return 0;
+}
+
+Link *link_free(Link *l) {
+        if (!l)
+                return NULL;
+
+        names_free(l->alternative_names);
+        names_free(l->announced_alternative_names);
+        close_fd(l->identity_fd);
+        free(l);
+        return NULL;
+}
+
+int link_update(Link *l, const LinkMessage *m) {
+        int r;
+
+        r = update_alternative_names(l, m);
+        if (r < 0)
+                return r;
+
+        memcpy(l->name, m->name, sizeof(l->name));
+        l->now.netlink_flags = m->flags;
+        l->now.allmulti = m->allmulti;
+        l->lower = m->lower;
+        l->master = m->master;
+        l->kind = m->kind;
+        l->address_length = m->address_length;
+        return 0;
+}
+
+void link_set_promiscuity(Link *l, uint32_t promiscuity) {
+        if (l->now.promiscuity == 0 && promiscuity > 0)
+                l->promiscuous_timestamp = now_usec(CLOCK_REALTIME);
+        l->now.promiscuity = promiscuity;
+}
+
+int link_read_views(Link *l, const Views *v) {
+        int r, q;
+
+        r = views_read_sysfs(v, l->name, l->ifindex, &l->now.sysfs_flags);
+        q = views_read_ioctl(v, l->name, l->ifindex, &l->now.ioctl_flags);
+        return r < 0 ? r : q;
+}
+
+unsigned link_readings_diff(const LinkReadings *a, const LinkReadings *b) {
+        return (a->sysfs_flags != b->sysfs_flags ? LINK_CHANGE_SYSFS_FLAGS : 0U) |
+                (a->netlink_flags != b->netlink_flags ? LINK_CHANGE_NETLINK_FLAGS : 0U) |
+                (a->ioctl_flags != b->ioctl_flags ? LINK_CHANGE_IOCTL_FLAGS : 0U) |
+                (a->promiscuity != b->promiscuity ? LINK_CHANGE_PROMISCUITY : 0U) |
+                (a->allmulti != b->allmulti ? LINK_CHANGE_ALL_MULTICAST : 0U) |
+                (link_is_promiscuous(a) != link_is_promiscuous(b) ? LINK_CHANGE_PROMISCUOUS : 0U) |
+                (link_is_user_requested(a) != link_is_user_requested(b) ? LINK_CHANGE_USER_REQUESTED : 0U);
+}
+
+unsigned link_take_changes(Link *l) {
+        unsigned mask = link_readings_diff(&l->announced, &l->now);
+
+        if (strcmp(l->name, l->announced_name) != 0)
+                mask |= LINK_CHANGE_NAME;
+        if (l->altered && !names_equal(l->alternative_names, l->announced_alternative_names))
+                mask |= LINK_CHANGE_ALTERNATIVE_NAMES;
+        if (l->promiscuous_timestamp != l->announced_timestamp)
+                mask |= LINK_CHANGE_PROMISCUOUS_TIMESTAMP;
+
+        l->announced = l->now;
+        memcpy(l->announced_name, l->name, sizeof(l->name));
+        l->announced_timestamp = l->promiscuous_timestamp;
+        l->announced_alternative_names = names_free(l->announced_alternative_names);
+        l->altered = false;
+        return mask;
+}
+
+bool link_has_name(const Link *l, const char *name) {
+        if (strcmp(l->name, name) == 0)
+                return true;
+        for (char **n = l->alternative_names; n && *n; n++)
+                if (strcmp(*n, name) == 0)
+                        return true;
+        return false;
+}

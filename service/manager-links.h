@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "manager.h"
+
+/* Between the parts of the manager: what links are there (manager-links.c) and what of it has been told
+ * (manager-publish.c). */
+
+extern const RtnlHandler manager_rtnl_handler;
+
+/* Makes the timers and asks for all links the first time. */
+int manager_start_links(Manager *m);
+void manager_free_links(Manager *m);
+
+/* Puts the link on the list of those whose views are to be read, and takes it off. */
+void manager_mark_stale(Manager *m, Link *l);
+void manager_unmark_stale(Manager *m, Link *l);
+
+/* Reads the views; the first time that they can be read the link is published. */
+void manager_refresh_link(Manager *m, Link *l);
+
+/* The queue was read: publishes now or, in a storm, soon. */
+void manager_queue_read(Manager *m, bool empty);
+
+/* Makes the timer that publishes what was put off. */
+int manager_start_publishing(Manager *m);

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <string.h>
+
+#include "log.h"
+#include "manager-links.h"
+#include "text.h"
+#include "util.h"
+
+/* Up to so many rounds of property changes in a window are published at once; then they wait for its end. Steps of the
+ * counter are never put off. */
+#define PUBLISH_WINDOW (100 * USEC_PER_MSEC)
+#define PUBLISH_COUNT  16U
+
+void manager_mark_stale(Manager *m, Link *l) {
+        if (l->stale)
+                return;
+        l->stale = true;
+        l->stale_previous = NULL;
+        l->stale_next = m->stale;
+        if (l->stale_next)
+                l->stale_next->stale_previous = l;
+        m->stale = l;
+}
+
+void manager_unmark_stale(Manager *m, Link *l) {
+        if (!l->stale)
+                return;
+        l->stale = false;
+        if (l->stale_previous)
+                l->stale_previous->stale_next = l->stale_next;
+        else
+                m->stale = l->stale_next;
+        if (l->stale_next)
+                l->stale_next->stale_previous = l->stale_previous;
+}
+
+static bool counts_as_promiscuous(const Link *l) {
+        return l->published && link_is_promiscuous(&l->now);
+}
+
+void manager_refresh_link(Manager *m, Link *l) {
+        bool before = counts_as_promiscuous(l), added = false;
+        char name[NAME_ESCAPED_MAX];
+        int r;
+
+        r = link_read_views(l, &m->views);
+        if (r < 0 && r != -ENODEV)
+                log_link(LOG_WARNING, name_escape(l->name, name), "Cannot read the flags, ignoring: %s",
+                         strerror(-r));
+
+        if (!l->published) {
+                if (r < 0)
+                        return; /* being renamed or on its way out: the next message tells */
+                l->published = added = true;
+                link_take_changes(l);
+                m->now.links++;
+        }
+
+        m->now.promiscuous_links += counts_as_promiscuous(l);
+        m->now.promiscuous_links -= before;
+        if (added && m->observer)
+                m->observer->link_added(l, m->observer_userdata);
+}
+
+static void tell_changed(Manager *m) {
+        unsigned mask;
+
+        mask = (m->now.links != m->announced.links ? MANAGER_CHANGE_LINKS : 0U) |
+                (m->now.promiscuous_links != m->announced.promiscuous_links ? MANAGER_CHANGE_PROMISCUOUS_LINKS : 0U) |
+                (m->now.references != m->announced.references ? MANAGER_CHANGE_REFERENCES : 0U);
+        m->announced = m->now;
+        if (mask && m->observer)
+                m->observer->changed(mask, m->observer_userdata);
+}
+
+void manager_publish(Manager *m) {
+        while (m->stale) {
+                Link *l = m->stale;
+                unsigned mask;
+
+                manager_unmark_stale(m, l);
+                manager_refresh_link(m, l);
+                if (!l->published)
+                        continue;
+
+                mask = link_take_changes(l);
+                if (mask && m->observer)
+                        m->observer->link_changed(l, mask, m->observer_userdata);
+        }
+
+        tell_changed(m);
+}
+
+static int on_publish_timer(sd_event_source *s, uint64_t usec, void *userdata) {
+        Manager *m = userdata;
+
+        m->publish_deferred = false;
+        manager_publish(m);
+        return 0;
+}
+
+void manager_queue_read(Manager *m, bool empty) {
+        uint64_t now;
+
+        if (!m->synchronized || m->publish_deferred)
+                return;
+        if (!m->stale && memcmp(&m->now, &m->announced, sizeof(m->now)) == 0)
+                return;
+
+        now = now_usec(CLOCK_MONOTONIC);
+        if (now - m->publish_window >= PUBLISH_WINDOW) {
+                m->publish_window = now;
+                m->publish_count = 0;
+        }
+
+        if (empty && m->publish_count < PUBLISH_COUNT) {
+                m->publish_count++;
+                manager_publish(m);
+                return;
+        }
+
+        if (sd_event_source_set_time(m->publish_timer, m->publish_window + PUBLISH_WINDOW) >= 0 &&
+            sd_event_source_set_enabled(m->publish_timer, SD_EVENT_ONESHOT) >= 0)
+                m->publish_deferred = true;
+}
+
+int manager_start_publishing(Manager *m) {
+        int r;
+
+        r = sd_event_add_time(m->event, &m->publish_timer, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, on_publish_timer, m);
+        return r < 0 ? r : sd_event_source_set_enabled(m->publish_timer, SD_EVENT_OFF);
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "manager.h"
+#include "promisc-names.h"
+#include "util.h"
+
+/* Endings announced in one turn of the loop, at three signals each. */
+#define ENDINGS_PER_TURN 32U
+
+static int compare_reference(const void *key, const void *item) {
+        uint64_t a = *(const uint64_t *) key, b = ((const Reference *) item)->id;
+
+        return a < b ? -1 : a > b;
+}
+
+Reference *manager_find_reference(const Manager *m, uint64_t id) {
+        Reference *r = table_find(&m->references, &id);
+
+        return r && reference_is_shown(r) ? r : NULL;
+}
+
+/* Needs no state to be unique while the machine is up: nobody acquires once a microsecond. */
+static uint64_t next_id(Manager *m) {
+        uint64_t now = now_usec(CLOCK_BOOTTIME);
+
+        m->last_id = now > m->last_id ? now : m->last_id + 1;
+        return m->last_id;
+}
+
+void manager_end_reference(Manager *m, Reference *r, const char *cause) {
+        Link *l = r->link;
+
+        packet_pool_drop(m->pool, &r->unit);
+        if (l->n_references == 1)
+                l->identity_fd = close_fd(l->identity_fd);
+        if (r->cause)
+                m->n_ending--;
+
+        limits_give_reference(&m->limits, r->uid);
+        m->now.references--;
+        r->cause = NULL; /* its object is there until it has said why it goes */
+        if (r->published && m->observer)
+                m->observer->reference_ended(r, cause, m->observer_userdata);
+
+        table_remove(&m->references, &r->id);
+        reference_free(r);
+}
+
+void manager_end_references_on(Manager *m, Link *l, const char *cause) {
+        while (l->references)
+                manager_end_reference(m, l->references, l->references->cause ?: cause);
+}
+
+static int on_ending(sd_event_source *s, void *userdata) {
+        Manager *m = userdata;
+        unsigned n = 0;
+
+        for (size_t i = m->references.n; i > 0 && m->n_ending > 0 && n < ENDINGS_PER_TURN; i--) {
+                Reference *r = m->references.items[i - 1];
+
+                if (r->cause) {
+                        manager_end_reference(m, r, r->cause);
+                        n++;
+                }
+        }
+
+        manager_drain(m);
+        manager_publish(m);
+        if (m->n_ending == 0)
+                sd_event_source_set_enabled(s, SD_EVENT_OFF);
+        return 0;
+}
+
+void manager_end_references_of(Manager *m, Caller *caller, const char *cause) {
+        while (caller->references) {
+                Reference *r = caller->references;
+
+                packet_pool_drop(m->pool, &r->unit);
+                reference_forget_caller(r);
+                r->cause = cause;
+                m->n_ending++;
+        }
+
+        sd_event_source_set_enabled(m->ending, SD_EVENT_ON);
+}
+
+void manager_end_all_references(Manager *m, const char *cause) {
+        while (m->references.n > 0) {
+                Reference *r = m->references.items[m->references.n - 1];
+
+                manager_end_reference(m, r, r->cause ?: cause);
+        }
+        manager_drain(m);
+        manager_publish(m);
+}
+
+
+static int on_expired(sd_event_source *s, uint64_t usec, void *userdata) {
+        Reference *r = userdata;
+        Manager *m = r->manager;
+
+        if (r->cause)
+                return 0;
+        manager_end_reference(m, r, PROMISC_CAUSE_EXPIRED);
+        manager_drain(m);
+        manager_publish(m);
+        return 0;
+}
+
+static int arm_expiry(Manager *m, Reference *r, uint64_t timeout) {
+        if (timeout == 0)
+                return 0;
+
+        r->expires_timestamp = r->acquired_timestamp + timeout;
+        return sd_event_add_time_relative(m->event, &r->timer, CLOCK_BOOTTIME, timeout, USEC_PER_MSEC, on_expired, r);
+}
+
+/* A reference that holds nothing yet, on the books. */
+static int book_reference(Manager *m, Link *l, Caller *caller, const char *reason, uint64_t timeout, Reference **ret) {
+        Reference *r;
+        int k;
+
+        k = limits_take_reference(&m->limits, caller->uid);
+        if (k < 0)
+                return k;
+
+        k = reference_new(next_id(m), l, caller, reason, &r);
+        if (k >= 0) {
+                k = table_insert(&m->references, &r->id, r);
+                if (k < 0)
+                        reference_free(r);
+        }
+        if (k < 0) {
+                limits_give_reference(&m->limits, caller->uid);
+                return k;
+        }
+        m->now.references++;
+
+        k = arm_expiry(m, r, timeout);
+        if (k >= 0 && l->identity_fd < 0) {
+                k = views_open_identity(&m->views, l->name, l->ifindex, &l->identity_fd);
+                if (k == -ENODEV)
+                        k = 0; /* being renamed: it only helps after an overrun */
+        }
+        if (k < 0) {
+                manager_end_reference(m, r, NULL);
+                return k;
+        }
+
+        *ret = r;
+        return 0;
+}
+
+int manager_acquire(Manager *m, Link *l, Caller *caller, const char *reason, uint64_t timeout, Reference **ret) {
+        uint64_t id, serial = l->serial;
+        int k, ifindex = l->ifindex;
+        Reference *r;
+        Limit limit;
+
+        /* What is queued is older than what the kernel would do now: a link that has gone is gone from here on. */
+        manager_drain(m);
+        l = manager_find_link(m, ifindex);
+        if (!l || l->serial != serial || !l->published)
+                return -ENODEV;
+
+        limit = limits_check_reference(&m->limits, caller->uid);
+        if (limit != LIMIT_NONE)
+                return (int) limit;
+
+        k = book_reference(m, l, caller, reason, timeout, &r);
+        if (k < 0)
+                return k;
+        id = r->id;
+
+        k = packet_pool_add(m->pool, ifindex, id, l->address_length, &r->unit);
+        if (k < 0) {
+                manager_end_reference(m, r, NULL);
+                return k;
+        }
+
+        /* Also takes over the step that this made. If the link went in between, the unit is perhaps on another one with
+         * the same index: its removal has ended the reference, and dropped the unit there. */
+        manager_drain(m);
+        r = table_find(&m->references, &id);
+        if (!r)
+                return -ENODEV;
+
+        r->published = true;
+        if (m->observer)
+                m->observer->reference_added(r, m->observer_userdata);
+        manager_publish(m);
+
+        *ret = r;
+        return 0;
+}
+
+int manager_start_references(Manager *m) {
+        int r;
+
+        m->references.compare = compare_reference;
+        r = sd_event_add_defer(m->event, &m->ending, on_ending, m);
+        return r < 0 ? r : sd_event_source_set_enabled(m->ending, SD_EVENT_OFF);
+}
+
+void manager_free_references(Manager *m) {
+        while (m->references.n > 0)
+                manager_end_reference(m, m->references.items[m->references.n - 1], NULL);
+        table_done(&m->references);
+        sd_event_source_disable_unref(m->ending);
+}

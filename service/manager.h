@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "limits.h"
+#include "link.h"
+#include "options.h"
+#include "packet-socket.h"
+#include "reference.h"
+#include "rtnl.h"
+#include "table.h"
+#include "views.h"
+
+/* Everything that is known and held. It hears of the kernel through Rtnl and tells of changes through its observer; it
+ * does not know how they are published. */
+
+typedef enum ManagerChange {
+        MANAGER_CHANGE_LINKS             = 1 << 0,
+        MANAGER_CHANGE_PROMISCUOUS_LINKS = 1 << 1,
+        MANAGER_CHANGE_REFERENCES        = 1 << 2,
+} ManagerChange;
+
+typedef struct ManagerObserver {
+        /* The link's readings are complete. */
+        void (*link_added)(Link *l, void *userdata);
+        /* The link is freed after this; its references have ended before. */
+        void (*link_removed)(Link *l, void *userdata);
+        /* LINK_CHANGE_… bits. */
+        void (*link_changed)(Link *l, unsigned mask, void *userdata);
+        /* Each single step of the counter, in the kernel's order. */
+        void (*promiscuity_changed)(Link *l, uint32_t old, const char *source, void *userdata);
+        void (*reference_added)(Reference *r, void *userdata);
+        /* The reference is freed after this. */
+        void (*reference_ended)(Reference *r, const char *cause, void *userdata);
+        /* MANAGER_CHANGE_… bits. */
+        void (*changed)(unsigned mask, void *userdata);
+        void (*resynchronized)(const char *cause, unsigned corrected, void *userdata);
+} ManagerObserver;
+
+/* Why all links are being read, the weightier last. */
+typedef enum ManagerDump {
+        DUMP_NONE,
+        DUMP_START,
+        DUMP_TIMER,
+        DUMP_OVERRUN,
+} ManagerDump;
+
+typedef struct ManagerCounts {
+        uint32_t links, promiscuous_links, references;
+} ManagerCounts;
+
+typedef struct Bus Bus;
+
+struct Manager {
+        sd_event *event;
+        Rtnl *rtnl;
+        Views views;
+        PacketPool *pool;
+        Limits limits;
+        Options options;
+        Bus *bus; /* that it is published on; only what is published there looks at it */
+
+        Table links;      /* by ifindex */
+        Table references; /* by id */
+        uint64_t last_serial, last_id;
+        size_t n_ending;  /* references that hold nothing and wait to be announced as ended */
+        sd_event_source *ending;
+
+        Link *stale; /* list: views are to be read again */
+        ManagerCounts now, announced;
+        uint64_t network_namespace; /* inode */
+        uint64_t overruns;
+        uint64_t read_timestamp; /* µs of CLOCK_MONOTONIC of the message in hand */
+
+        ManagerDump dump;    /* under way */
+        unsigned generation; /* of the dump under way or last done */
+        unsigned corrected;  /* links that it found to have drifted */
+        bool synchronized;   /* a first dump is complete */
+
+        sd_event_source *resync_timer;
+        sd_event_source *recheck; /* walks all views after a dump, some links a turn */
+        int recheck_ifindex;      /* the last one walked */
+
+        sd_event_source *publish_timer; /* publishing is put off until then */
+        bool publish_deferred;
+        uint64_t publish_window; /* µs of CLOCK_MONOTONIC: its begin */
+        unsigned publish_count;  /* within it */
+
+        const ManagerObserver *observer; /* NULL until there is a bus */
+        void *observer_userdata;
+};
+
+/* Subscribes and asks for all links; netlink_fd as for rtnl_new(). Errors: those of rtnl_new() and views_open(). */
+int manager_new(sd_event *event, int netlink_fd, const Options *options, Manager **ret);
+Manager *manager_free(Manager *m);
+
+/* Runs the event loop until all links are known and sysfs agrees with them.
+ * Errors: -EXDEV after a message: sysfs shows another network namespace; -ECANCELED when the loop was told to exit. */
+int manager_synchronize(Manager *m);
+
+/* From now on changes are told; userdata goes to each call. NULL ends that. */
+void manager_set_observer(Manager *m, const ManagerObserver *observer, void *userdata);
+
+/* Takes over what the kernel has queued, so that what is read or changed next is up to date. */
+void manager_drain(Manager *m);
+
+/* Tells of all changes that were taken over, without waiting. */
+void manager_publish(Manager *m);
+
+Link *manager_find_link(const Manager *m, int ifindex);
+/* By name or alternative name (bytes). */
+Link *manager_find_link_by_name(const Manager *m, const char *name);
+/* One that is to be seen. */
+Reference *manager_find_reference(const Manager *m, uint64_t id);
+
+/* One more unit on the link for that caller, after timeout µs (0: none) to end by itself. The observer has been told of
+ * all that this caused when it returns.
+ * Positive results are the caller's business: LIMIT_REFERENCES_…. Errors: -ENODEV the link went meanwhile; -EOVERFLOW,
+ * -EUSERS and others of packet_pool_add(); -ENOMEM. Nothing is held then. */
+int manager_acquire(Manager *m, Link *link, Caller *caller, const char *reason, uint64_t timeout, Reference **ret);
+
+/* Ends one; cause is one of PROMISC_CAUSE_…. */
+void manager_end_reference(Manager *m, Reference *r, const char *cause);
+
+/* Ends all on this link, which is going. */
+void manager_end_references_on(Manager *m, Link *l, const char *cause);
+
+/* Ends all that this caller holds, who is going: the units at once, the announcements in turns. */
+void manager_end_references_of(Manager *m, Caller *caller, const char *cause);
+
+void manager_end_all_references(Manager *m, const char *cause);
+
+/* Makes the source that announces in turns. */
+int manager_start_references(Manager *m);
+void manager_free_references(Manager *m);

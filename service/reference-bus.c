@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "link-bus.h"
+#include "log.h"
+#include "promisc-names.h"
+#include "reference-bus.h"
+#include "text.h"
+#include "util.h"
+
+char *reference_bus_path(uint64_t id, char buf[static REFERENCE_PATH_MAX]) {
+        snprintf(buf, REFERENCE_PATH_MAX, PROMISC_REFERENCE_PREFIX "/%" PRIu64, id);
+        return buf;
+}
+
+static int reference_find(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret,
+                          sd_bus_error *error) {
+        Bus *b = userdata;
+        Reference *r;
+        uint64_t id;
+
+        if (!bus_path_number(path, PROMISC_REFERENCE_PREFIX, &id))
+                return 0;
+        r = manager_find_reference(b->manager, id);
+        if (!r)
+                return 0;
+
+        *ret = r;
+        return 1;
+}
+
+static int reference_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***ret, sd_bus_error *error) {
+        const Table *references = &((Bus *) userdata)->manager->references;
+        char **paths, buf[REFERENCE_PATH_MAX];
+        size_t n = 0;
+
+        if (strncmp(prefix, PROMISC_REFERENCE_PREFIX "/", strlen(PROMISC_REFERENCE_PREFIX "/")) == 0)
+                return 0;
+
+        paths = calloc(references->n + 1, sizeof(char *));
+        if (!paths)
+                return -ENOMEM;
+
+        for (size_t i = 0; i < references->n; i++) {
+                const Reference *r = references->items[i];
+
+                if (!reference_is_shown(r))
+                        continue;
+                paths[n] = strdup(reference_bus_path(r->id, buf));
+                if (!paths[n++]) {
+                        while (n-- > 0)
+                                free(paths[n]);
+                        free(paths);
+                        return -ENOMEM;
+                }
+        }
+
+        *ret = paths;
+        return 1;
+}
+
+int reference_bus_release(Bus *b, sd_bus_message *m, sd_bus_message_handler_t handler, void *object, Reference *r,
+                          sd_bus_error *error) {
+        Question q = { .action = PROMISC_ACTION_RELEASE, .ifindex = r->link->ifindex };
+        char name[NAME_ESCAPED_MAX];
+        Caller *caller;
+        bool own;
+        int k;
+
+        k = call_identify(b->calls, m, handler, object, &caller, error);
+        if (k <= 0)
+                return k < 0 ? k : 1;
+
+        own = caller->uid == r->uid;
+        if (!own) {
+                name_escape(r->link->name, q.interface);
+                strcpy(q.reason, r->reason);
+                k = call_authorize(b->calls, m, handler, object, caller, &q, error);
+                if (k <= 0)
+                        return k < 0 ? k : 1;
+        }
+
+        log_line(LOG_INFO,
+                 &(const LogContext){ name_escape(r->link->name, name), r->id, LOG_ID_RELEASED },
+                 "Reference %" PRIu64 " of user %u released by user %u", r->id, r->uid, caller->uid);
+        manager_end_reference(b->manager, r, own ? PROMISC_CAUSE_RELEASED : PROMISC_CAUSE_REVOKED);
+        manager_drain(b->manager);
+        manager_publish(b->manager);
+
+        return sd_bus_reply_method_return(m, NULL);
+}
+
+static int method_release(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Reference *r = userdata;
+
+        return reference_bus_release(r->manager->bus, m, method_release, r, r, error);
+}
+
+#define GETTER(name, type, expression)                                                                          \
+        static int get_##name(sd_bus *bus, const char *path, const char *interface, const char *property,       \
+                              sd_bus_message *reply, void *userdata, sd_bus_error *error) {                     \
+                const Reference *r = userdata;                                                                  \
+                                                                                                                \
+                return sd_bus_message_append(reply, type, expression);                                          \
+        }
+
+GETTER(link, "o", link_bus_path(r->link->ifindex, (char[LINK_PATH_MAX]){}))
+GETTER(index, "i", r->link->ifindex)
+GETTER(owner, "s", r->caller ? r->caller->name : "")
+GETTER(process_id, "u", (uint32_t) r->pid)
+static int get_lifetime(sd_bus *bus, const char *path, const char *interface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        return sd_bus_message_append(reply, "s", PROMISC_LIFETIME_CONNECTION);
+}
+
+static const sd_bus_vtable reference_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("Id", "t", NULL, offsetof(Reference, id), SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Link", "o", get_link, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Index", "i", get_index, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Owner", "s", get_owner, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("UserId", "u", NULL, offsetof(Reference, uid), SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("ProcessId", "u", get_process_id, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Reason", "s", NULL, offsetof(Reference, reason), SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Lifetime", "s", get_lifetime, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("AcquiredTimestamp", "t", NULL, offsetof(Reference, acquired_timestamp),
+                        SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("ExpiresTimestamp", "t", NULL, offsetof(Reference, expires_timestamp),
+                        SD_BUS_VTABLE_PROPERTY_CONST),
+
+        SD_BUS_METHOD_WITH_ARGS("Release", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_release,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_SIGNAL_WITH_ARGS("Released", SD_BUS_ARGS("s", cause), 0),
+        SD_BUS_VTABLE_END,
+};
+
+int reference_bus_append(sd_bus_message *reply, const Reference *r) {
+        char name[NAME_ESCAPED_MAX], link_path[LINK_PATH_MAX], path[REFERENCE_PATH_MAX];
+
+        return sd_bus_message_append(reply, "a{sv}", 12,
+                                     "Path", "o", reference_bus_path(r->id, path),
+                                     "InterfaceName", "s", name_escape(r->link->name, name),
+                                     "Id", "t", r->id,
+                                     "Link", "o", link_bus_path(r->link->ifindex, link_path),
+                                     "Index", "i", r->link->ifindex,
+                                     "Owner", "s", r->caller ? r->caller->name : "",
+                                     "UserId", "u", (uint32_t) r->uid,
+                                     "ProcessId", "u", (uint32_t) r->pid,
+                                     "Reason", "s", r->reason,
+                                     "Lifetime", "s", PROMISC_LIFETIME_CONNECTION,
+                                     "AcquiredTimestamp", "t", r->acquired_timestamp,
+                                     "ExpiresTimestamp", "t", r->expires_timestamp);
+}
+
+int reference_bus_register(Bus *b) {
+        int r;
+
+        r = sd_bus_add_fallback_vtable(b->bus, NULL, PROMISC_REFERENCE_PREFIX, PROMISC_REFERENCE_INTERFACE,
+                                       reference_vtable, reference_find, b);
+        return r < 0 ? r : sd_bus_add_node_enumerator(b->bus, NULL, PROMISC_REFERENCE_PREFIX, reference_enumerate, b);
+}
+
+void reference_bus_added(Bus *b, const Reference *r) {
+        char path[REFERENCE_PATH_MAX], name[NAME_ESCAPED_MAX];
+
+        bus_check_emitted(sd_bus_emit_object_added(b->bus, reference_bus_path(r->id, path)), "InterfacesAdded");
+        log_line(LOG_INFO, &(const LogContext){ name_escape(r->link->name, name), r->id, LOG_ID_ACQUIRED },
+                 "Reference %" PRIu64 " acquired by user %u, process %i: %s", r->id, r->uid, (int) r->pid, r->reason);
+}
+
+void reference_bus_ended(Bus *b, const Reference *r, const char *cause) {
+        char path[REFERENCE_PATH_MAX];
+
+        reference_bus_path(r->id, path);
+        bus_check_emitted(sd_bus_emit_signal(b->bus, path, PROMISC_REFERENCE_INTERFACE, "Released", "s", cause),
+                          "Released");
+        bus_check_emitted(sd_bus_emit_object_removed(b->bus, path), "InterfacesRemoved");
+}

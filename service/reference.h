@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#include "caller.h"
+#include "link.h"
+#include "packet-socket.h"
+
+/* One unit of a link's counter, held for somebody. Made and ended by the manager alone. */
+
+struct Reference {
+        uint64_t id;
+        Manager *manager;
+        Link *link;
+        Caller *caller; /* NULL once it has left the bus */
+        uid_t uid;
+        pid_t pid;
+        char *reason;
+        uint64_t acquired_timestamp; /* µs of CLOCK_REALTIME */
+        uint64_t expires_timestamp;  /* the same, 0: never */
+
+        bool published;    /* the bus knows it */
+        const char *cause; /* PROMISC_CAUSE_…: holds no unit any more, and waits to be announced as ended */
+        PacketUnit unit;
+        sd_event_source *timer;
+
+        Reference *link_previous, *link_next;     /* among the link's */
+        Reference *caller_previous, *caller_next; /* among the caller's */
+};
+
+/* Puts itself into the lists of link and caller; holds no unit yet. Errors: -ENOMEM. */
+int reference_new(uint64_t id, Link *link, Caller *caller, const char *reason, Reference **ret);
+
+/* Whether it is to be seen: announced, and not ended. */
+static inline bool reference_is_shown(const Reference *r) {
+        return r->published && !r->cause;
+}
+
+/* Leaves the caller's list, because the caller goes first. */
+void reference_forget_caller(Reference *r);
+
+/* Takes itself out of them. The unit must have been dropped. */
+Reference *reference_free(Reference *r);

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "rtnl-parse.h"
+#include "text.h"
+
+/* Walks the attributes between two addresses and refuses what does not end exactly there. Each nesting level has its
+ * own callback. */
+static int each_attribute(const void *start, const void *end, int (*f)(const struct nlattr *a, void *userdata),
+                          void *userdata) {
+        const struct nlattr *a = start;
+        const char *tail = end;
+        int r;
+
+        while (mnl_attr_ok(a, (int) (tail - (const char *) a))) {
+                r = f(a, userdata);
+                if (r != 0)
+                        return r;
+                a = mnl_attr_next(a);
+        }
+
+        /* The last one's padding may be cut off. */
+        return (const char *) a >= tail ? 0 : -EBADMSG;
+}
+
+static int each_nested(const struct nlattr *nest, int (*f)(const struct nlattr *a, void *userdata), void *userdata) {
+        const char *payload = mnl_attr_get_payload(nest);
+
+        return each_attribute(payload, payload + mnl_attr_get_payload_len(nest), f, userdata);
+}
+
+static int check_alternative_name(const struct nlattr *a, void *userdata) {
+        if (mnl_attr_get_type(a) != IFLA_ALT_IFNAME)
+                return 0;
+        if (mnl_attr_validate(a, MNL_TYPE_NUL_STRING) < 0 || strlen(mnl_attr_get_str(a)) > NAME_MAX_BYTES)
+                return -EBADMSG;
+        return 0;
+}
+
+static int parse_linkinfo(const struct nlattr *a, void *userdata) {
+        LinkMessage *m = userdata;
+        const char *kind;
+        size_t n;
+
+        if (mnl_attr_get_type(a) != IFLA_INFO_KIND)
+                return 0;
+        if (mnl_attr_validate(a, MNL_TYPE_STRING) < 0)
+                return -EBADMSG;
+
+        kind = mnl_attr_get_str(a);
+        n = strnlen(kind, mnl_attr_get_payload_len(a));
+        if (n == 4 && memcmp(kind, "veth", 4) == 0)
+                m->kind = LINK_KIND_VETH;
+        else if (n == 4 && (memcmp(kind, "bond", 4) == 0 || memcmp(kind, "team", 4) == 0))
+                m->kind = LINK_KIND_AGGREGATE;
+        return 0;
+}
+
+static int parse_name(const struct nlattr *a, LinkMessage *m) {
+        const char *name = mnl_attr_get_str(a);
+
+        /* A name becomes part of a path. */
+        if (mnl_attr_validate(a, MNL_TYPE_NUL_STRING) < 0 || name[0] == '\0' || strlen(name) >= sizeof(m->name) ||
+            strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+                return -EBADMSG;
+
+        strncpy(m->name, name, sizeof(m->name));
+        return 0;
+}
+
+typedef struct Parse {
+        LinkMessage m;
+        bool promiscuity, foreign_lower;
+} Parse;
+
+static int parse_u32(const struct nlattr *a, uint32_t *ret) {
+        if (mnl_attr_validate(a, MNL_TYPE_U32) < 0)
+                return -EBADMSG;
+        *ret = mnl_attr_get_u32(a);
+        return 0;
+}
+
+static int parse_ifindex(const struct nlattr *a, int *ret) {
+        uint32_t v;
+        int r = parse_u32(a, &v);
+
+        if (r < 0)
+                return r;
+        if (v > INT32_MAX)
+                return -EBADMSG;
+        *ret = (int) v;
+        return 0;
+}
+
+static int parse_attribute(const struct nlattr *a, void *userdata) {
+        Parse *p = userdata;
+
+        switch (mnl_attr_get_type(a)) {
+        case IFLA_IFNAME:
+                return parse_name(a, &p->m);
+        case IFLA_PROMISCUITY:
+                p->promiscuity = true;
+                return parse_u32(a, &p->m.promiscuity);
+        case IFLA_ALLMULTI:
+                return parse_u32(a, &p->m.allmulti);
+        case IFLA_LINK:
+                return parse_ifindex(a, &p->m.lower);
+        case IFLA_LINK_NETNSID:
+                p->foreign_lower = true;
+                return 0;
+        case IFLA_MASTER:
+                return parse_ifindex(a, &p->m.master);
+        case IFLA_ADDRESS:
+                p->m.address_length = mnl_attr_get_payload_len(a) > UINT8_MAX ? UINT8_MAX :
+                                      (uint8_t) mnl_attr_get_payload_len(a);
+                return 0;
+        case IFLA_LINKINFO:
+                return each_nested(a, parse_linkinfo, &p->m);
+        case IFLA_PROP_LIST:
+                p->m.alternative_names = a;
+                return each_nested(a, check_alternative_name, NULL);
+        case IFLA_NEW_NETNSID:
+                p->m.moved = true;
+                return 0;
+        default:
+                return 0;
+        }
+}
+
+int link_message_parse(const struct nlmsghdr *h, LinkMessage *ret) {
+        const struct ifinfomsg *ifi;
+        Parse p = {};
+        int r;
+
+        if (h->nlmsg_type != RTM_NEWLINK && h->nlmsg_type != RTM_DELLINK)
+                return -ENOMSG;
+        if (h->nlmsg_len < MNL_NLMSG_HDRLEN + sizeof(struct ifinfomsg))
+                return -EBADMSG;
+
+        ifi = mnl_nlmsg_get_payload(h);
+        if (ifi->ifi_family != AF_UNSPEC)
+                return -ENOMSG; /* an AF_BRIDGE DELLINK means that a port left, not that the device went */
+        if (ifi->ifi_index <= 0)
+                return -EBADMSG;
+
+        p.m.removed = h->nlmsg_type == RTM_DELLINK;
+        p.m.ifindex = ifi->ifi_index;
+        p.m.flags = ifi->ifi_flags;
+        p.m.change = ifi->ifi_change;
+
+        r = each_attribute(mnl_nlmsg_get_payload_offset(h, sizeof(*ifi)), (const char *) h + h->nlmsg_len,
+                           parse_attribute, &p);
+        if (r < 0)
+                return r;
+        if (!p.m.removed && (p.m.name[0] == '\0' || !p.promiscuity))
+                return -EBADMSG;
+
+        if (p.foreign_lower || p.m.kind == LINK_KIND_VETH || p.m.lower == p.m.ifindex)
+                p.m.lower = 0;
+        if (!p.m.removed)
+                p.m.moved = false;
+
+        *ret = p.m;
+        return 0;
+}
+
+typedef struct EachName {
+        int (*f)(const char *name, void *userdata);
+        void *userdata;
+} EachName;
+
+static int each_name(const struct nlattr *a, void *userdata) {
+        EachName *e = userdata;
+
+        return mnl_attr_get_type(a) == IFLA_ALT_IFNAME ? e->f(mnl_attr_get_str(a), e->userdata) : 0;
+}
+
+int link_message_each_alternative_name(const LinkMessage *m, int (*f)(const char *name, void *userdata),
+                                       void *userdata) {
+        return m->alternative_names ? each_nested(m->alternative_names, each_name, &(EachName){ f, userdata }) : 0;
+}

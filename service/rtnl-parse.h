@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <linux/netlink.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What this service reads of one RTM_NEWLINK or RTM_DELLINK. */
+
+typedef enum LinkKind {
+        LINK_KIND_OTHER,
+        LINK_KIND_VETH,         /* IFLA_LINK is the peer, not a device below */
+        LINK_KIND_AGGREGATE,    /* bond, team: their address lists go on to their ports */
+} LinkKind;
+
+typedef struct LinkMessage {
+        bool removed;           /* RTM_DELLINK */
+        bool moved;             /* … because it went to another network namespace */
+        int ifindex;
+        uint32_t flags;         /* ifi_flags */
+        uint32_t change;        /* ifi_change */
+        char name[IF_NAMESIZE]; /* bytes, not text */
+        uint32_t promiscuity;
+        uint32_t allmulti;      /* 0 before Linux 6.1 */
+        uint8_t address_length; /* of IFLA_ADDRESS: bytes, 0 where there is none */
+        LinkKind kind;
+        int lower;              /* ifindex of the device it is stacked on in this namespace, or 0 */
+        int master;             /* ifindex of the device it is a port of, or 0 */
+        const struct nlattr *alternative_names; /* validated IFLA_PROP_LIST, inside the message, or NULL */
+} LinkMessage;
+
+/* Reads one message. Attributes that are not ours to know are skipped; those that are must be whole and of their type.
+ * Of a DELLINK only index and move count.
+ * Errors: -EBADMSG for what the kernel would not send; -ENOMSG for a message that is no link's (other type, AF_BRIDGE).
+ * Source: linux/if_link.h; IFLA_PROMISCUITY is in every AF_UNSPEC NEWLINK, IFLA_ALLMULTI since Linux 6.1. */
+int link_message_parse(const struct nlmsghdr *h, LinkMessage *ret);
+
+/* Calls f with each alternative name; stops at its first non-zero return and returns that. */
+int link_message_each_alternative_name(const LinkMessage *m, int (*f)(const char *name, void *userdata),
+                                       void *userdata);

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "log.h"
+#include "rtnl.h"
+#include "util.h"
+
+/* The kernel's largest dump message; link events are 1 to 2 kB. */
+#define DATAGRAM_MAX     32768U
+#define DATAGRAMS        16U
+/* One turn of the loop: some milliseconds of work, then others have theirs. */
+#define TURN_MAX         512U
+#define RECEIVE_BUFFER   (128 * 1024 * 1024)
+
+struct Rtnl {
+        sd_event_source *source;
+        int fd;
+        uint32_t port;
+        uint32_t sequence;      /* of the last question */
+        uint32_t dump_sequence; /* of the dump under way, 0: none */
+        bool dump_interrupted, dump_again;
+        bool lost; /* events: dump once the queue is empty, a full one has no room for the answer */
+        bool draining;
+
+        const RtnlHandler *handler;
+        void *userdata;
+
+        struct mmsghdr messages[DATAGRAMS];
+        struct iovec iovecs[DATAGRAMS];
+        struct sockaddr_nl senders[DATAGRAMS];
+        char *buffers;
+};
+
+static int open_socket(void) {
+        _cleanup_(close_fdp) int fd = -1;
+        int size = RECEIVE_BUFFER;
+
+        fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+        if (fd < 0)
+                return -errno;
+
+        /* Without CAP_NET_ADMIN this ends at net.core.rmem_max. */
+        if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0 &&
+            setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)) < 0)
+                return -errno;
+
+        if (bind(fd, (struct sockaddr *) &(struct sockaddr_nl){ .nl_family = AF_NETLINK },
+                 sizeof(struct sockaddr_nl)) < 0)
+                return -errno;
+
+        return TAKE_FD(fd);
+}
+
+/* Somebody else's socket may be anything. */
+static int check_socket(int fd, uint32_t *ret_port) {
+        struct sockaddr_nl address = {};
+        socklen_t length = sizeof(int);
+        int protocol;
+
+        if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &protocol, &length) < 0 || protocol != AF_NETLINK)
+                return -EINVAL;
+        if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) < 0 || protocol != NETLINK_ROUTE)
+                return -EINVAL;
+
+        length = sizeof(address);
+        if (getsockname(fd, (struct sockaddr *) &address, &length) < 0)
+                return -errno;
+        if (address.nl_pid == 0)
+                return -EINVAL; /* not bound: nothing could be received */
+
+        *ret_port = address.nl_pid;
+        return 0;
+}
+
+static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        int r = rtnl_drain(userdata);
+
+        if (r < 0) {
+                log_error("Cannot read the netlink socket, giving up: %s", strerror(-r));
+                sd_event_exit(sd_event_source_get_event(source), EXIT_FAILURE);
+        }
+        return 0;
+}
+
+int rtnl_new(sd_event *event, int fd, const RtnlHandler *handler, void *userdata, Rtnl **ret) {
+        Rtnl *n = calloc(1, sizeof(Rtnl));
+        int r, group = RTNLGRP_LINK;
+
+        if (!n) {
+                close_fd(fd);
+                return -ENOMEM;
+        }
+
+        n->handler = handler;
+        n->userdata = userdata;
+        /* A socket that was handed down may still hold answers to its last user. */
+        n->sequence = (uint32_t) now_usec(CLOCK_BOOTTIME) | 1;
+        n->fd = fd >= 0 ? fd : open_socket();
+        r = n->fd;
+        if (r < 0)
+                goto fail;
+
+        r = check_socket(n->fd, &n->port);
+        if (r < 0)
+                goto fail;
+
+        r = setsockopt(n->fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0 ? -errno : 0;
+        if (r < 0)
+                goto fail;
+
+        r = -ENOMEM;
+        n->buffers = malloc(DATAGRAMS * DATAGRAM_MAX); /* only what is received is ever touched */
+        if (!n->buffers)
+                goto fail;
+        for (unsigned i = 0; i < DATAGRAMS; i++)
+                n->iovecs[i] = (struct iovec){ n->buffers + i * DATAGRAM_MAX, DATAGRAM_MAX };
+
+        r = sd_event_add_io(event, &n->source, n->fd, EPOLLIN, on_readable, n);
+        if (r < 0)
+                goto fail;
+
+        *ret = n;
+        return 0;
+
+fail:
+        rtnl_free(n);
+        return r;
+}
+
+Rtnl *rtnl_free(Rtnl *n) {
+        if (!n)
+                return NULL;
+
+        sd_event_source_disable_unref(n->source);
+        close_fd(n->fd);
+        free(n->buffers);
+        free(n);
+        return NULL;
+}
+
+int rtnl_set_enabled(Rtnl *n, bool enabled) {
+        return sd_event_source_set_enabled(n->source, enabled ? SD_EVENT_ON : SD_EVENT_OFF);
+}
+
+static int request(Rtnl *n, uint16_t flags, int ifindex) {
+        char buf[MNL_NLMSG_HDRLEN + 64] = {};
+        struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+        struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+        struct ifinfomsg *ifi;
+
+        h->nlmsg_type = RTM_GETLINK;
+        h->nlmsg_flags = NLM_F_REQUEST | flags;
+        h->nlmsg_seq = ++n->sequence ? n->sequence : ++n->sequence;
+        ifi = mnl_nlmsg_put_extra_header(h, sizeof(*ifi));
+        ifi->ifi_index = ifindex;
+        /* A quarter less to copy. */
+        mnl_attr_put_u32(h, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+
+        if (sendto(n->fd, h, h->nlmsg_len, MSG_DONTWAIT, (struct sockaddr *) &kernel, sizeof(kernel)) < 0)
+                return -errno;
+        return 0;
+}
+
+int rtnl_ask(Rtnl *n, int ifindex) {
+        return request(n, 0, ifindex);
+}
+
+int rtnl_dump(Rtnl *n) {
+        int r;
+
+        if (n->dump_sequence) {
+                n->dump_again = true;
+                return 0;
+        }
+
+        r = request(n, NLM_F_DUMP, 0);
+        if (r < 0)
+                return r;
+
+        n->dump_sequence = n->sequence;
+        n->dump_interrupted = n->dump_again = false;
+        return 0;
+}
+
+/* Ends one dump, and begins another where that one cannot be relied on. */
+static void dump_ended(Rtnl *n, int error) {
+        bool again = n->dump_again || n->dump_interrupted || error != 0;
+        int r;
+
+        n->dump_sequence = 0;
+        if (!again) {
+                n->handler->dumped(n->userdata);
+                return;
+        }
+
+        if (error != 0)
+                log_debug("The kernel ended a dump of links early, asking again: %s", strerror(-error));
+        r = rtnl_dump(n);
+        if (r < 0)
+                log_error("Cannot ask the kernel for all links: %s", strerror(-r));
+}
+
+/* A dump that a former user of the socket left unfinished makes ours fail with EBUSY; it goes on by being read, and its
+ * end is the time to ask again. */
+static void control_message(Rtnl *n, const struct nlmsghdr *h) {
+        bool ours = n->dump_sequence && h->nlmsg_seq == n->dump_sequence;
+        int error = 0;
+
+        if (h->nlmsg_type == NLMSG_ERROR) {
+                if (h->nlmsg_len < MNL_NLMSG_HDRLEN + sizeof(struct nlmsgerr))
+                        return;
+                error = ((const struct nlmsgerr *) mnl_nlmsg_get_payload(h))->error;
+                if (ours && error == -EBUSY) {
+                        n->dump_sequence = 0;
+                        n->dump_again = true;
+                        return;
+                }
+        } else if (h->nlmsg_len >= MNL_NLMSG_HDRLEN + sizeof(int))
+                error = *(const int *) mnl_nlmsg_get_payload(h); /* an errno can stand inside NLMSG_DONE */
+
+        if (ours)
+                dump_ended(n, error);
+        else if (h->nlmsg_type == NLMSG_DONE && n->dump_again && !n->dump_sequence)
+                dump_ended(n, -EBUSY);
+        else if (error != 0 && error != -ENODEV)
+                log_debug("The kernel refused a question: %s", strerror(-error));
+}
+
+static void one_message(Rtnl *n, const struct nlmsghdr *h) {
+        LinkMessage m;
+        int r;
+
+        if (n->dump_sequence && h->nlmsg_seq == n->dump_sequence && h->nlmsg_pid == n->port &&
+            (h->nlmsg_flags & NLM_F_DUMP_INTR))
+                n->dump_interrupted = true;
+
+        if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR) {
+                if (h->nlmsg_pid == n->port)
+                        control_message(n, h);
+                return;
+        }
+
+        r = link_message_parse(h, &m);
+        if (r == -ENOMSG)
+                return;
+        if (r < 0) {
+                log_warning("Ignoring a netlink message of type %u and %u bytes that makes no sense", h->nlmsg_type,
+                            h->nlmsg_len);
+                return;
+        }
+
+        n->handler->link(&m, h->nlmsg_pid == n->port ? RTNL_ANSWER : RTNL_EVENT, n->userdata);
+}
+
+static void datagram(Rtnl *n, const struct msghdr *header, const void *data, size_t length) {
+        const struct sockaddr_nl *sender = header->msg_name;
+        const struct nlmsghdr *h = data;
+        int left = (int) length;
+
+        /* Any process may write to a netlink port; only the kernel has port 0. */
+        if (header->msg_namelen != sizeof(*sender) || sender->nl_pid != 0)
+                return;
+
+        for (; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left))
+                one_message(n, h);
+}
+
+static void lost(Rtnl *n, const char *why) {
+        log_debug("Lost netlink messages: %s", why);
+        n->lost = true;
+        n->handler->overrun(n->userdata);
+}
+
+static void caught_up(Rtnl *n) {
+        int r;
+
+        if (!n->lost)
+                return;
+        n->lost = false;
+
+        r = rtnl_dump(n);
+        if (r < 0)
+                log_error("Cannot ask the kernel for all links: %s", strerror(-r));
+}
+
+/* Returns the number of datagrams, 0 when nothing is left. */
+static int receive(Rtnl *n) {
+        int k;
+
+        for (unsigned i = 0; i < DATAGRAMS; i++)
+                n->messages[i].msg_hdr = (struct msghdr){
+                        .msg_name = n->senders + i,
+                        .msg_namelen = sizeof(n->senders[i]),
+                        .msg_iov = n->iovecs + i,
+                        .msg_iovlen = 1,
+                };
+
+        k = recvmmsg(n->fd, n->messages, DATAGRAMS, MSG_DONTWAIT, NULL);
+        if (k < 0)
+                return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+
+        return k;
+}
+
+int rtnl_drain(Rtnl *n) {
+        bool empty = false;
+        int k, r = 0;
+
+        if (n->draining)
+                return 0;
+        n->draining = true;
+
+        for (unsigned total = 0; total < TURN_MAX;) {
+                k = receive(n);
+                if (k == -ENOBUFS) {
+                        /* Comes first, before what was queued until then. */
+                        lost(n, "the receive buffer was full");
+                        continue;
+                }
+                if (k < 0) {
+                        r = k;
+                        break;
+                }
+
+                for (int i = 0; i < k; i++) {
+                        if (n->messages[i].msg_hdr.msg_flags & MSG_TRUNC)
+                                lost(n, "a message was too long");
+                        datagram(n, &n->messages[i].msg_hdr, n->iovecs[i].iov_base, n->messages[i].msg_len);
+                }
+                total += (unsigned) k;
+
+                /* Fewer than there was room for: the kernel has looked, and there are no more. A full dump message is
+                 * put into the queue only when the one before it is taken, so this holds for dumps, too. */
+                if (k < (int) DATAGRAMS) {
+                        empty = true;
+                        caught_up(n);
+                        break;
+                }
+        }
+
+        n->draining = false;
+        n->handler->drained(empty, n->userdata);
+        return r;
+}
