@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "bus.h"
 #include "link-bus.h"
@@ -11,9 +14,12 @@
 #include "reference-bus.h"
 #include "util.h"
 
-/* Messages that wait for the bus daemon: from here on the kernel's buffer holds what comes, until half are gone. */
-#define QUEUE_HIGH 8192U
-#define QUEUE_LOW  1024U
+/* The bus daemon takes messages in the order in which they were sent, so that an answer to somebody waits behind all
+ * signals before it. Hence what is sent in masses waits until the daemon has read most of what it has: the socket becomes
+ * writable when a quarter of its buffer is in use, about 80 signals or a millisecond. The kernel's and our own lists hold
+ * the rest. */
+#define SEND_BUFFER      (128 * 1024)
+#define SENT_PER_CHECK   32U
 
 int bus_path_number(const char *path, const char *prefix, uint64_t *ret) {
         size_t n = strlen(prefix);
@@ -38,21 +44,34 @@ void bus_check_emitted(int r, const char *what) {
                 log_debug("Cannot send %s, ignoring: %s", what, strerror(-r));
 }
 
-static void set_throttled(Bus *b, bool throttled) {
-        if (b->throttled == throttled || rtnl_set_enabled(b->manager->rtnl, !throttled) < 0)
-                return;
-        b->throttled = throttled;
-        sd_event_source_set_enabled(b->throttle, throttled ? SD_EVENT_ON : SD_EVENT_OFF);
+static int on_writable(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        manager_set_paused(((Bus *) userdata)->manager, false);
+        return 0;
 }
 
-/* Runs after whatever else did, so also after the bus has taken messages off the queue. */
-static int on_throttle(sd_event_source *s, void *userdata) {
-        Bus *b = userdata;
-        uint64_t n;
+/* After each signal of those that come in masses. */
+static void sent(Bus *b) {
+        struct pollfd p = { .fd = b->writable_fd, .events = POLLOUT };
 
-        if (sd_bus_get_n_queued_write(b->bus, &n) < 0 || n < QUEUE_LOW)
-                set_throttled(b, false);
-        return 0;
+        if (++b->n_sent % SENT_PER_CHECK != 0 || poll(&p, 1, 0) != 0)
+                return;
+        if (sd_event_source_set_enabled(b->writable, SD_EVENT_ONESHOT) >= 0)
+                manager_set_paused(b->manager, true);
+}
+
+static int watch_writable(Bus *b) {
+        int size = SEND_BUFFER, r;
+
+        if (setsockopt(sd_bus_get_fd(b->bus), SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) < 0)
+                return -errno;
+
+        /* sd-bus has its own descriptor in the event loop already, and one cannot be there twice. */
+        b->writable_fd = fcntl(sd_bus_get_fd(b->bus), F_DUPFD_CLOEXEC, 3);
+        if (b->writable_fd < 0)
+                return -errno;
+
+        r = sd_event_add_io(b->manager->event, &b->writable, b->writable_fd, EPOLLOUT, on_writable, b);
+        return r < 0 ? r : sd_event_source_set_enabled(b->writable, SD_EVENT_OFF);
 }
 
 static void on_link_added(Link *l, void *userdata) {
@@ -72,11 +91,9 @@ static void on_link_changed(Link *l, unsigned mask, void *userdata) {
 
 static void on_promiscuity_changed(Link *l, uint32_t old, const char *source, void *userdata) {
         Bus *b = userdata;
-        uint64_t n;
 
         link_bus_promiscuity_changed(b, l, old, source);
-        if (!b->throttled && sd_bus_get_n_queued_write(b->bus, &n) >= 0 && n > QUEUE_HIGH)
-                set_throttled(b, true);
+        sent(b);
 }
 
 static void on_reference_added(Reference *r, void *userdata) {
@@ -88,6 +105,7 @@ static void on_reference_ended(Reference *r, const char *cause, void *userdata) 
 
         calls_object_gone(b->calls, r, PROMISC_ERROR_NO_SUCH_REFERENCE, "The reference ended while the call was waiting");
         reference_bus_ended(b, r, cause);
+        sent(b);
 }
 
 static void on_changed(unsigned mask, void *userdata) {
@@ -153,6 +171,7 @@ int bus_new(Manager *m, Bus **ret) {
         if (!b)
                 return -ENOMEM;
         b->manager = m;
+        b->writable_fd = -1;
         m->bus = b;
 
         r = sd_bus_open_system_with_description(&b->bus, "promiscd");
@@ -168,9 +187,7 @@ int bus_new(Manager *m, Bus **ret) {
         }
         calls_set_vanished(b->calls, on_caller_vanished, b);
 
-        r = sd_event_add_post(m->event, &b->throttle, on_throttle, b);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(b->throttle, SD_EVENT_OFF);
+        r = watch_writable(b);
         if (r >= 0)
                 r = publish(b);
         if (r < 0) {
@@ -199,7 +216,8 @@ Bus *bus_free(Bus *b) {
         manager_set_observer(b->manager, NULL, NULL);
         b->manager->bus = NULL;
         calls_free(b->calls);
-        sd_event_source_disable_unref(b->throttle);
+        sd_event_source_disable_unref(b->writable);
+        close_fd(b->writable_fd);
         sd_bus_flush_close_unref(b->bus);
         free(b);
         return NULL;

@@ -12,8 +12,9 @@ typedef struct Bus {
         Manager *manager;
         sd_bus *bus;
         Calls *calls;
-        sd_event_source *throttle;
-        bool throttled;
+        sd_event_source *writable; /* enabled while the manager is paused */
+        int writable_fd;
+        unsigned n_sent;
 } Bus;
 
 /* Connects to the system bus, publishes what the manager knows, and only then takes the name.

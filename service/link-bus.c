@@ -69,6 +69,7 @@ static int link_enumerate(sd_bus *bus, const char *prefix, void *userdata, char 
 /* --- Acquire ------------------------------------------------------------------------------------------------------- */
 
 static int read_options(sd_bus_message *m, uint64_t *ret_timeout, sd_bus_error *error) {
+        char shown[NAME_ESCAPED_MAX];
         uint64_t timeout = 0;
         bool seen = false;
         const char *key;
@@ -83,7 +84,9 @@ static int read_options(sd_bus_message *m, uint64_t *ret_timeout, sd_bus_error *
                 if (r < 0)
                         return r;
                 if (strcmp(key, "timeout") != 0)
-                        return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "Unknown option \"%s\"", key);
+                        /* What comes from outside is shown safely, as names are. */
+                        return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "Unknown option \"%s\"",
+                                                 name_escape(key, shown));
                 if (seen)
                         return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS, "Option \"timeout\" is given twice");
                 if (sd_bus_message_read(m, "v", "t", &timeout) < 0)

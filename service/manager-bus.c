@@ -8,10 +8,6 @@
 #include "reference-bus.h"
 #include "text.h"
 
-static int no_such_link(sd_bus_error *error, const char *what, const char *which) {
-        return sd_bus_error_setf(error, PROMISC_ERROR_NO_SUCH_LINK, "No link has the %s %s", what, which);
-}
-
 static int method_get_link_by_index(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Bus *b = userdata;
         char name[NAME_ESCAPED_MAX], path[LINK_PATH_MAX];
@@ -31,7 +27,7 @@ static int method_get_link_by_index(sd_bus_message *m, void *userdata, sd_bus_er
 
 static int method_get_link_by_name(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Bus *b = userdata;
-        char name[NAME_MAX_BYTES + 1], path[LINK_PATH_MAX];
+        char name[NAME_MAX_BYTES + 1], shown[NAME_ESCAPED_MAX], path[LINK_PATH_MAX];
         const char *escaped;
         Link *l = NULL;
         int r;
@@ -43,7 +39,8 @@ static int method_get_link_by_name(sd_bus_message *m, void *userdata, sd_bus_err
         if (name_unescape(escaped, name) >= 0)
                 l = manager_find_link_by_name(b->manager, name);
         if (!l)
-                return no_such_link(error, "name", escaped);
+                return sd_bus_error_setf(error, PROMISC_ERROR_NO_SUCH_LINK, "No link has the name \"%s\"",
+                                         name_escape(escaped, shown));
 
         return sd_bus_reply_method_return(m, "io", l->ifindex, link_bus_path(l->ifindex, path));
 }

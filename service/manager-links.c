@@ -37,7 +37,7 @@ Link *manager_find_link_by_name(const Manager *m, const char *name) {
 static void ask(Manager *m, Link *l) {
         int r;
 
-        if (l->asked || m->dump != DUMP_NONE)
+        if (l->asked)
                 return; /* an answer is on its way */
 
         r = rtnl_ask(m->rtnl, l->ifindex);

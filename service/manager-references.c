@@ -8,7 +8,9 @@
 #include "promisc-names.h"
 #include "util.h"
 
-/* Endings announced in one turn of the loop, at three signals each. */
+/* What one turn of the loop does for callers that vanished: units dropped, each a signal, or endings announced, two
+ * signals each. About a millisecond for us and for the bus daemon, which others' replies wait for, too. */
+#define DROPS_PER_TURN   64U
 #define ENDINGS_PER_TURN 32U
 
 static int compare_reference(const void *key, const void *item) {
@@ -34,11 +36,13 @@ static uint64_t next_id(Manager *m) {
 void manager_end_reference(Manager *m, Reference *r, const char *cause) {
         Link *l = r->link;
 
+        if (r->cause) {
+                m->n_ending--;
+                m->n_dropping -= r->unit.socket != NULL;
+        }
         packet_pool_drop(m->pool, &r->unit);
         if (l->n_references == 1)
                 l->identity_fd = close_fd(l->identity_fd);
-        if (r->cause)
-                m->n_ending--;
 
         limits_give_reference(&m->limits, r->uid);
         m->now.references--;
@@ -55,23 +59,47 @@ void manager_end_references_on(Manager *m, Link *l, const char *cause) {
                 manager_end_reference(m, l->references, l->references->cause ?: cause);
 }
 
-static int on_ending(sd_event_source *s, void *userdata) {
-        Manager *m = userdata;
+static unsigned drop_some(Manager *m) {
+        unsigned n = 0;
+
+        for (size_t i = m->references.n; i > 0 && m->n_dropping > 0 && n < DROPS_PER_TURN; i--) {
+                Reference *r = m->references.items[i - 1];
+
+                if (!r->cause || !r->unit.socket)
+                        continue;
+                packet_pool_drop(m->pool, &r->unit);
+                m->n_dropping--;
+                n++;
+        }
+
+        return n;
+}
+
+static void announce_some(Manager *m) {
         unsigned n = 0;
 
         for (size_t i = m->references.n; i > 0 && m->n_ending > 0 && n < ENDINGS_PER_TURN; i--) {
                 Reference *r = m->references.items[i - 1];
 
-                if (r->cause) {
-                        manager_end_reference(m, r, r->cause);
-                        n++;
-                }
+                if (!r->cause)
+                        continue;
+                manager_end_reference(m, r, r->cause);
+                n++;
         }
+}
+
+static int on_ending(sd_event_source *s, void *userdata) {
+        Manager *m = userdata;
+
+        /* The units first, of all: they are what costs others something. */
+        if (drop_some(m) == 0)
+                announce_some(m);
 
         manager_drain(m);
-        manager_publish(m);
-        if (m->n_ending == 0)
+        if (m->n_ending == 0) {
+                manager_publish(m);
                 sd_event_source_set_enabled(s, SD_EVENT_OFF);
+        }
         return 0;
 }
 
@@ -79,13 +107,14 @@ void manager_end_references_of(Manager *m, Caller *caller, const char *cause) {
         while (caller->references) {
                 Reference *r = caller->references;
 
-                packet_pool_drop(m->pool, &r->unit);
                 reference_forget_caller(r);
                 r->cause = cause;
                 m->n_ending++;
+                m->n_dropping++;
         }
 
-        sd_event_source_set_enabled(m->ending, SD_EVENT_ON);
+        if (!m->paused)
+                sd_event_source_set_enabled(m->ending, SD_EVENT_ON);
 }
 
 void manager_end_all_references(Manager *m, const char *cause) {

@@ -15,6 +15,17 @@ void manager_set_observer(Manager *m, const ManagerObserver *observer, void *use
         m->observer_userdata = userdata;
 }
 
+void manager_set_paused(Manager *m, bool paused) {
+        int r;
+
+        m->paused = paused;
+        r = rtnl_set_enabled(m->rtnl, !paused);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(m->ending, !paused && m->n_ending > 0 ? SD_EVENT_ON : SD_EVENT_OFF);
+        if (r < 0)
+                log_debug("Cannot pause or go on, ignoring: %s", strerror(-r));
+}
+
 static int count_name(const char *name, void *userdata) {
         ++*(size_t *) userdata;
         return 0;

@@ -64,8 +64,10 @@ struct Manager {
         Table links;      /* by ifindex */
         Table references; /* by id */
         uint64_t last_serial, last_id;
-        size_t n_ending;  /* references that hold nothing and wait to be announced as ended */
+        size_t n_ending;   /* references whose caller has left, to be ended in turns */
+        size_t n_dropping; /* those of them that still hold their unit */
         sd_event_source *ending;
+        bool paused;
 
         Link *stale; /* list: views are to be read again */
         ManagerCounts now, announced;
@@ -102,6 +104,9 @@ int manager_synchronize(Manager *m);
 /* From now on changes are told; userdata goes to each call. NULL ends that. */
 void manager_set_observer(Manager *m, const ManagerObserver *observer, void *userdata);
 
+/* While paused nothing is told by itself that comes in masses: the kernel's buffer and our lists hold it. */
+void manager_set_paused(Manager *m, bool paused);
+
 /* Takes over what the kernel has queued, so that what is read or changed next is up to date. */
 void manager_drain(Manager *m);
 
@@ -126,7 +131,8 @@ void manager_end_reference(Manager *m, Reference *r, const char *cause);
 /* Ends all on this link, which is going. */
 void manager_end_references_on(Manager *m, Link *l, const char *cause);
 
-/* Ends all that this caller holds, who is going: the units at once, the announcements in turns. */
+/* Ends all that this caller holds, who is going. Nobody sees them any more; the rest is done in turns, so that others do
+ * not wait: all units first, then the announcements. */
 void manager_end_references_of(Manager *m, Caller *caller, const char *cause);
 
 void manager_end_all_references(Manager *m, const char *cause);

@@ -84,9 +84,9 @@ int reference_bus_release(Bus *b, sd_bus_message *m, sd_bus_message_handler_t ha
                         return k < 0 ? k : 1;
         }
 
-        log_line(LOG_INFO,
-                 &(const LogContext){ name_escape(r->link->name, name), r->id, LOG_ID_RELEASED },
-                 "Reference %" PRIu64 " of user %u released by user %u", r->id, r->uid, caller->uid);
+        if (!own)
+                log_line(LOG_NOTICE, &(const LogContext){ .interface = name_escape(r->link->name, name), .reference = r->id },
+                         "Reference %" PRIu64 " of user %u is being released by user %u", r->id, r->uid, caller->uid);
         manager_end_reference(b->manager, r, own ? PROMISC_CAUSE_RELEASED : PROMISC_CAUSE_REVOKED);
         manager_drain(b->manager);
         manager_publish(b->manager);
@@ -173,10 +173,12 @@ void reference_bus_added(Bus *b, const Reference *r) {
 }
 
 void reference_bus_ended(Bus *b, const Reference *r, const char *cause) {
-        char path[REFERENCE_PATH_MAX];
+        char path[REFERENCE_PATH_MAX], name[NAME_ESCAPED_MAX];
 
         reference_bus_path(r->id, path);
         bus_check_emitted(sd_bus_emit_signal(b->bus, path, PROMISC_REFERENCE_INTERFACE, "Released", "s", cause),
                           "Released");
         bus_check_emitted(sd_bus_emit_object_removed(b->bus, path), "InterfacesRemoved");
+        log_line(LOG_INFO, &(const LogContext){ name_escape(r->link->name, name), r->id, LOG_ID_RELEASED },
+                 "Reference %" PRIu64 " of user %u ended: %s", r->id, r->uid, cause);
 }

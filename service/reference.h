@@ -24,7 +24,7 @@ struct Reference {
         uint64_t expires_timestamp;  /* the same, 0: never */
 
         bool published;    /* the bus knows it */
-        const char *cause; /* PROMISC_CAUSE_…: holds no unit any more, and waits to be announced as ended */
+        const char *cause; /* PROMISC_CAUSE_…: its caller has left, and it waits for its turn to end */
         PacketUnit unit;
         sd_event_source *timer;
 

@@ -69,7 +69,7 @@ static int parse_name(const struct nlattr *a, LinkMessage *m) {
             strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
                 return -EBADMSG;
 
-        strncpy(m->name, name, sizeof(m->name));
+        strcpy(m->name, name);
         return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include "log.h"
@@ -14,8 +15,8 @@
 /* The kernel's largest dump message; link events are 1 to 2 kB. */
 #define DATAGRAM_MAX     32768U
 #define DATAGRAMS        16U
-/* One turn of the loop: some milliseconds of work, then others have theirs. */
-#define TURN_MAX         512U
+/* One turn of the loop: a millisecond or two of work, then others have theirs. */
+#define TURN_MAX         128U
 #define RECEIVE_BUFFER   (128 * 1024 * 1024)
 
 struct Rtnl {
@@ -35,6 +36,7 @@ struct Rtnl {
         struct iovec iovecs[DATAGRAMS];
         struct sockaddr_nl senders[DATAGRAMS];
         char *buffers;
+        bool buffers_used; /* by a dump, to their ends */
 };
 
 static int open_socket(void) {
@@ -115,9 +117,11 @@ int rtnl_new(sd_event *event, int fd, const RtnlHandler *handler, void *userdata
                 goto fail;
 
         r = -ENOMEM;
-        n->buffers = malloc(DATAGRAMS * DATAGRAM_MAX); /* only what is received is ever touched */
-        if (!n->buffers)
+        n->buffers = mmap(NULL, DATAGRAMS * DATAGRAM_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (n->buffers == MAP_FAILED) {
+                n->buffers = NULL;
                 goto fail;
+        }
         for (unsigned i = 0; i < DATAGRAMS; i++)
                 n->iovecs[i] = (struct iovec){ n->buffers + i * DATAGRAM_MAX, DATAGRAM_MAX };
 
@@ -139,7 +143,8 @@ Rtnl *rtnl_free(Rtnl *n) {
 
         sd_event_source_disable_unref(n->source);
         close_fd(n->fd);
-        free(n->buffers);
+        if (n->buffers)
+                munmap(n->buffers, DATAGRAMS * DATAGRAM_MAX);
         free(n);
         return NULL;
 }
@@ -194,6 +199,7 @@ static void dump_ended(Rtnl *n, int error) {
         int r;
 
         n->dump_sequence = 0;
+        n->buffers_used = true;
         if (!again) {
                 n->handler->dumped(n->userdata);
                 return;
@@ -342,6 +348,12 @@ int rtnl_drain(Rtnl *n) {
                         caught_up(n);
                         break;
                 }
+        }
+
+        /* Events touch a page of each buffer, a dump all: half a megabyte that is not needed until the next one. */
+        if (empty && n->buffers_used && !n->dump_sequence) {
+                madvise(n->buffers, DATAGRAMS * DATAGRAM_MAX, MADV_DONTNEED);
+                n->buffers_used = false;
         }
 
         n->draining = false;
