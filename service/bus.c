@@ -123,16 +123,50 @@ static void on_caller_vanished(Caller *caller, void *userdata) {
                 manager_end_references_of(b->manager, caller, PROMISC_CAUSE_OWNER_VANISHED);
 }
 
+static int listed_again(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Bus *b = userdata;
+
+        return sd_bus_enqueue_for_read(b->bus, m);
+}
+
+/* Calls whose answer lists all objects are metered, by what they cost. Returns 1 if the message was dealt with. */
+static int meter(Bus *b, sd_bus_message *m, sd_bus_error *error) {
+        const Manager *manager = b->manager;
+        Caller *caller;
+        unsigned n;
+        int r;
+
+        if (sd_bus_message_is_method_call(m, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects"))
+                n = manager->now.links + manager->now.references;
+        else if (sd_bus_message_is_method_call(m, PROMISC_MANAGER_INTERFACE, "ListReferences"))
+                n = manager->now.references;
+        else if (sd_bus_message_is_method_call(m, PROMISC_MANAGER_INTERFACE, "ListLinks"))
+                n = manager->now.links / 8; /* three short values each, not all properties */
+        else
+                return 0;
+
+        r = call_identify(b->calls, m, listed_again, b, &caller, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        if (limits_take_listed(&b->manager->limits, caller->uid, now_usec(CLOCK_MONOTONIC), n))
+                return 0;
+
+        return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_LIMITS_EXCEEDED,
+                                          "User %u has had too many objects listed in a short time, try again later",
+                                          caller->uid) < 0 ? 0 : 1;
+}
+
 /* What the kernel did before a call was made is in every answer to it. */
 static int before_call(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         Bus *b = userdata;
         uint8_t type;
 
-        if (sd_bus_message_get_type(message, &type) >= 0 && type == SD_BUS_MESSAGE_METHOD_CALL) {
-                manager_drain(b->manager);
-                manager_publish(b->manager);
-        }
-        return 0;
+        if (sd_bus_message_get_type(message, &type) < 0 || type != SD_BUS_MESSAGE_METHOD_CALL)
+                return 0;
+
+        manager_drain(b->manager);
+        manager_publish(b->manager);
+        return meter(b, message, error);
 }
 
 static int publish(Bus *b) {

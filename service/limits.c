@@ -4,16 +4,25 @@
 
 #include "limits.h"
 #include "promisc-names.h"
+#include "util.h"
 
 typedef struct User {
         uid_t uid;
         unsigned n_references, n_checks;
+        uint64_t listed;    /* objects, not yet forgotten at … */
+        uint64_t listed_at; /* µs of CLOCK_MONOTONIC */
 } User;
 
 static int compare_user(const void *key, const void *item) {
         uid_t a = *(const uid_t *) key, b = ((const User *) item)->uid;
 
         return a < b ? -1 : a > b;
+}
+
+static uint64_t listed_now(const User *u, uint64_t now) {
+        uint64_t forgotten = (now - u->listed_at) * LISTED_PER_SECOND / USEC_PER_SEC;
+
+        return forgotten < u->listed ? u->listed - forgotten : 0;
 }
 
 void limits_init(Limits *l, unsigned references_max, unsigned references_per_user_max) {
@@ -54,6 +63,18 @@ Limit limits_check_check(const Limits *l, uid_t uid) {
         return LIMIT_NONE;
 }
 
+/* A user is remembered for its allowance alone until somebody new comes. */
+static void forget_idle(Limits *l) {
+        uint64_t now = now_usec(CLOCK_MONOTONIC);
+
+        for (size_t i = l->users.n; i > 0; i--) {
+                User *u = l->users.items[i - 1];
+
+                if (u->n_references == 0 && u->n_checks == 0 && listed_now(u, now) == 0)
+                        free(table_remove(&l->users, &u->uid));
+        }
+}
+
 static int user_get(Limits *l, uid_t uid, User **ret) {
         User *u = table_find(&l->users, &uid);
         int r;
@@ -63,6 +84,7 @@ static int user_get(Limits *l, uid_t uid, User **ret) {
                 if (!u)
                         return -ENOMEM;
                 u->uid = uid;
+                forget_idle(l);
                 r = table_insert(&l->users, &uid, u);
                 if (r < 0) {
                         free(u);
@@ -75,7 +97,7 @@ static int user_get(Limits *l, uid_t uid, User **ret) {
 }
 
 static void user_put(Limits *l, User *u) {
-        if (u->n_references == 0 && u->n_checks == 0)
+        if (u->n_references == 0 && u->n_checks == 0 && u->listed == 0)
                 free(table_remove(&l->users, &u->uid));
 }
 
@@ -115,4 +137,22 @@ void limits_give_check(Limits *l, uid_t uid) {
         u->n_checks--;
         l->n_checks--;
         user_put(l, u);
+}
+
+bool limits_take_listed(Limits *l, uid_t uid, uint64_t now, unsigned n) {
+        uint64_t listed;
+        User *u;
+
+        if (uid == 0)
+                return true;
+        if (user_get(l, uid, &u) < 0)
+                return false;
+
+        listed = listed_now(u, now);
+        if (listed > 0 && listed + n > LISTED_MAX)
+                return false;
+
+        u->listed = listed + n;
+        u->listed_at = now;
+        return true;
 }

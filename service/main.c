@@ -47,7 +47,21 @@ static int setup_signals(sd_event *event) {
         return r < 0 ? r : sd_event_add_signal(event, NULL, SIGINT, on_signal, NULL);
 }
 
+/* Runs when the loop is told to exit, while the bus connection is still there. */
+static int on_loop_exit(sd_event_source *s, void *userdata) {
+        Bus *b = userdata;
+
+        if (bus_is_open(b))
+                sd_notify(false, "STOPPING=1");
+        else
+                log_error("The bus connection is lost");
+
+        manager_end_all_references(b->manager, PROMISC_CAUSE_SERVICE_STOPPED);
+        return 0;
+}
+
 static int serve(sd_event *event, Manager *m) {
+        sd_event_source *exit_source = NULL;
         Bus *b = NULL;
         int r;
 
@@ -55,16 +69,17 @@ static int serve(sd_event *event, Manager *m) {
         if (r < 0)
                 return r;
 
-        log_info("Watching %u links, %u of them promiscuous", m->now.links, m->now.promiscuous_links);
-        sd_notify(false, "READY=1");
+        r = sd_event_add_exit(event, &exit_source, on_loop_exit, b);
+        if (r >= 0)
+                /* sd-bus closes the connection in an exit source of its own. */
+                r = sd_event_source_set_priority(exit_source, SD_EVENT_PRIORITY_IMPORTANT);
+        if (r >= 0) {
+                log_info("Watching %u links, %u of them promiscuous", m->now.links, m->now.promiscuous_links);
+                sd_notify(false, "READY=1");
+                r = sd_event_loop(event);
+        }
 
-        r = sd_event_loop(event);
-        if (bus_is_open(b))
-                sd_notify(false, "STOPPING=1");
-        else
-                log_error("The bus connection is lost");
-
-        manager_end_all_references(m, PROMISC_CAUSE_SERVICE_STOPPED);
+        sd_event_source_disable_unref(exit_source);
         bus_free(b);
         return r;
 }
