@@ -66,7 +66,7 @@ static int read_number(int dir_fd, const char *attribute, uint32_t *ret) {
 }
 
 int views_check_identity(int fd, int ifindex) {
-        uint32_t index;
+        uint32_t index = 0;
         int r = read_number(fd, "ifindex", &index);
 
         if (r < 0)
