@@ -53,6 +53,10 @@ static int parse_timeout(const char *s, uint64_t *ret) {
                 message("--timeout=%s: not a time span such as 30s or 1h30min", s);
         else if (*ret == TIMESPAN_INFINITY)
                 *ret = 0;
+        else if (*ret == 0 && strpbrk(s, "123456789")) {
+                message("--timeout=%s: less than a microsecond", s); /* 0 would be no timeout at all */
+                r = -EINVAL;
+        }
         return r < 0 ? -EINVAL : 0;
 }
 

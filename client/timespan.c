@@ -68,8 +68,7 @@ static int read_number(const char **s, uint64_t *ret) {
         return digits;
 }
 
-/* Digits behind the point, as millionths: what is finer than a microsecond of the largest unit has no use.
- * */
+/* Digits behind the point, as millionths. */
 static int read_fraction(const char **s, uint64_t *ret) {
         uint64_t n = 0, worth = 100000;
         int digits = 0;
@@ -101,6 +100,8 @@ static int read_component(const char **s, uint64_t *ret) {
 
         *s += strspn(*s, " ");
         length = strspn(*s, LETTERS);
+        if (length == 0 && **s == '.') /* "1.2.3" is not 1.2 and .3 */
+                return -EINVAL;
         r = find_unit(*s, length, &unit);
         if (r < 0)
                 return r;

@@ -18,6 +18,7 @@
 /* One turn of the loop: a millisecond or two of work, then others have theirs. */
 #define TURN_MAX         128U
 #define RECEIVE_BUFFER   (128 * 1024 * 1024)
+#define DUMP_ERRORS_MAX  3U
 
 struct Rtnl {
         sd_event_source *source;
@@ -26,6 +27,7 @@ struct Rtnl {
         uint32_t sequence;      /* of the last question */
         uint32_t dump_sequence; /* of the dump under way, 0: none */
         bool dump_interrupted, dump_again;
+        unsigned dump_errors; /* one after another */
         bool lost; /* events: dump once the queue is empty, a full one has no room for the answer */
         bool draining;
 
@@ -201,12 +203,19 @@ static void dump_ended(Rtnl *n, int error) {
         n->dump_sequence = 0;
         n->buffers_used = true;
         if (!again) {
+                n->dump_errors = 0;
                 n->handler->dumped(n->userdata);
                 return;
         }
 
-        if (error != 0)
-                log_debug("The kernel ended a dump of links early, asking again: %s", strerror(-error));
+        /* Interruptions end by themselves; an error that lasts is for the next caller of rtnl_dump(). */
+        n->dump_errors = error != 0 ? n->dump_errors + 1 : 0;
+        if (n->dump_errors > DUMP_ERRORS_MAX) {
+                log_warning("The kernel does not list the links: %s", strerror(-error));
+                n->dump_errors = 0;
+                return;
+        }
+
         r = rtnl_dump(n);
         if (r < 0)
                 log_error("Cannot ask the kernel for all links: %s", strerror(-r));

@@ -12,7 +12,7 @@
 
 /* Writes the name as the contract shows it: each byte of what is not printable ASCII or valid UTF-8 without control
  * characters, and each backslash, as "\xhh". "Control" are Unicode's Cc and its Bidi_Control. Noncharacters count as
- * invalid, because sd-bus refuses to send them. At most NAME_MAX_BYTES bytes are read. Returns buf. */
+ * invalid, because sd-bus refuses to send them. Of the string no more than NAME_MAX_BYTES bytes are shown. Returns buf. */
 char *name_escape(const char *name, char buf[static NAME_ESCAPED_MAX]);
 
 /* The way back. Only what name_escape() writes is accepted.

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "unit.h"
+
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "packet-socket.h"
+#include "util.h"
+
+/* The kernel's side of it, as packet(7) and the measurements have it: a unit is one entry (socket,
+ * ifindex, address), and the same entry added again moves nothing. What the real kernel does with all this
+ * is the integration tests' business; here it can be made to fail at each step. */
+
+#define FIRST_FD 1000 /* no descriptor of the process */
+#define DEVICES  7    /* indexes 1 to 6 */
+
+int __wrap_socket(int domain, int type, int protocol);
+int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t length);
+int __wrap_close(int fd);
+
+typedef struct Entry {
+        int ifindex;
+        unsigned address_length;
+        uint8_t address[8];
+} Entry;
+
+static struct {
+        struct {
+                bool open;
+                unsigned n;
+                Entry entries[PACKET_SOCKET_UNITS_MAX + 1];
+        } sockets[PACKET_SOCKETS_MAX + 1];
+        unsigned n_sockets, n_closed;
+        unsigned counter[DEVICES];
+        unsigned address_length[DEVICES];
+        int fail_socket, fail_add; /* errno of the next call */
+} kernel;
+
+static void kernel_init(void) {
+        memset(&kernel, 0, sizeof(kernel));
+        kernel.address_length[1] = 6;
+        kernel.address_length[2] = 6;
+        kernel.address_length[3] = 0; /* tun */
+        kernel.address_length[4] = 0;
+        kernel.address_length[5] = 20; /* InfiniBand */
+        kernel.address_length[6] = 4;  /* ipip */
+}
+
+int __wrap_socket(int domain, int type, int protocol) {
+        assert_int_equal(domain, AF_PACKET);
+        assert_int_equal(type, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK);
+        assert_int_equal(protocol, 0);
+
+        if (kernel.fail_socket) {
+                errno = kernel.fail_socket;
+                return -1;
+        }
+        assert_true(kernel.n_sockets < PACKET_SOCKETS_MAX);
+        kernel.sockets[kernel.n_sockets].open = true;
+        return FIRST_FD + (int) kernel.n_sockets++;
+}
+
+int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t length) {
+        const struct packet_mreq *mr = value;
+        Entry e = {};
+        unsigned s = (unsigned) (fd - FIRST_FD), i;
+
+        assert_int_equal(level, SOL_PACKET);
+        assert_int_equal(length, sizeof(*mr));
+        assert_int_equal(mr->mr_type, PACKET_MR_PROMISC);
+        assert_true(s < kernel.n_sockets && kernel.sockets[s].open);
+        assert_true(mr->mr_alen <= sizeof(mr->mr_address));
+
+        e.ifindex = mr->mr_ifindex;
+        e.address_length = mr->mr_alen;
+        memcpy(e.address, mr->mr_address, mr->mr_alen);
+        for (i = 0; i < kernel.sockets[s].n; i++)
+                if (memcmp(kernel.sockets[s].entries + i, &e, sizeof(e)) == 0)
+                        break;
+
+        if (option == PACKET_DROP_MEMBERSHIP) {
+                if (i < kernel.sockets[s].n) {
+                        kernel.counter[e.ifindex]--;
+                        kernel.sockets[s].entries[i] = kernel.sockets[s].entries[--kernel.sockets[s].n];
+                }
+                return 0;
+        }
+
+        assert_int_equal(option, PACKET_ADD_MEMBERSHIP);
+        errno = kernel.fail_add;
+        if (!errno && (e.ifindex < 1 || e.ifindex >= DEVICES))
+                errno = ENODEV;
+        if (!errno && e.address_length > kernel.address_length[e.ifindex])
+                errno = EINVAL;
+        if (errno)
+                return -1;
+
+        if (i == kernel.sockets[s].n) {
+                assert_true(i < PACKET_SOCKET_UNITS_MAX);
+                kernel.sockets[s].entries[kernel.sockets[s].n++] = e;
+                kernel.counter[e.ifindex]++;
+        }
+        return 0;
+}
+
+int __wrap_close(int fd) {
+        unsigned s = (unsigned) (fd - FIRST_FD);
+
+        assert_true(s < kernel.n_sockets && kernel.sockets[s].open);
+        kernel.sockets[s].open = false;
+        kernel.n_closed++;
+        return 0;
+}
+
+/* The device goes, and every entry on it. */
+static void kernel_remove(int ifindex) {
+        for (unsigned s = 0; s < kernel.n_sockets; s++)
+                for (unsigned i = 0; i < kernel.sockets[s].n;)
+                        if (kernel.sockets[s].entries[i].ifindex == ifindex)
+                                kernel.sockets[s].entries[i] =
+                                                kernel.sockets[s].entries[--kernel.sockets[s].n];
+                        else
+                                i++;
+        kernel.counter[ifindex] = 0;
+}
+
+static PacketPool *pool_new(void) {
+        PacketPool *p;
+
+        kernel_init();
+        assert_int_equal(packet_pool_new(&p), 0);
+        assert_int_equal(kernel.n_sockets, 0);
+        return p;
+}
+
+/* Nothing is closed before the end, and then everything. */
+static void pool_end(PacketPool *p) {
+        assert_int_equal(kernel.n_closed, 0);
+        assert_null(packet_pool_free(p));
+        assert_int_equal(kernel.n_closed, kernel.n_sockets);
+}
+
+static void add(PacketPool *p, int ifindex, uint64_t id, PacketUnit *u) {
+        unsigned before = kernel.counter[ifindex];
+
+        assert_int_equal(packet_pool_add(p, ifindex, id, kernel.address_length[ifindex], u), 0);
+        assert_int_equal(kernel.counter[ifindex], before + 1);
+        assert_non_null(u->socket);
+}
+
+static void drop(PacketPool *p, PacketUnit *u) {
+        unsigned before = kernel.counter[u->ifindex];
+
+        packet_pool_drop(p, u);
+        assert_int_equal(kernel.counter[u->ifindex], before - 1);
+        assert_null(u->socket);
+}
+
+static void test_nothing(void **state) {
+        PacketUnit none = {};
+        PacketPool *p = pool_new();
+
+        assert_null(packet_pool_free(NULL));
+        packet_pool_drop(p, &none);
+        pool_end(p);
+}
+
+static void test_shared_sockets(void **state) {
+        static PacketUnit units[1000];
+        PacketPool *p = pool_new();
+
+        for (unsigned i = 0; i < ELEMENTSOF(units); i++)
+                add(p, 1 + (int) (i % 2), 100 + i, units + i);
+        assert_int_equal(kernel.n_sockets, 16);
+        for (unsigned i = 0; i < ELEMENTSOF(units); i++)
+                drop(p, units + i);
+        assert_int_equal(kernel.counter[1] + kernel.counter[2], 0);
+
+        /* Again, in the same sockets. */
+        for (unsigned i = 0; i < ELEMENTSOF(units); i++)
+                add(p, 1, 5000 + i, units + i);
+        assert_int_equal(kernel.n_sockets, 16);
+        pool_end(p);
+}
+
+/* The id can be read off the entry. */
+static void test_address(void **state) {
+        static const uint8_t address[] = { 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef };
+        const uint64_t id = UINT64_C(0x0123456789abcdef);
+        PacketPool *p = pool_new();
+        PacketUnit u;
+
+        for (int ifindex = 1; ifindex < DEVICES; ifindex++) {
+                const Entry *e = kernel.sockets[0].entries;
+                unsigned length = kernel.address_length[ifindex] >= 6 ? 6 : 0;
+
+                add(p, ifindex, id, &u);
+                assert_int_equal(e->ifindex, ifindex);
+                assert_int_equal(e->address_length, length);
+                assert_memory_equal(e->address, address, length);
+                assert_int_equal(u.ifindex, ifindex);
+                assert_int_equal(u.address_length, length);
+                drop(p, &u);
+        }
+        pool_end(p);
+}
+
+/* Without addresses each reference on a device needs a socket, but devices share them. */
+static void test_devices_without_address(void **state) {
+        PacketUnit units[3][20];
+        PacketPool *p = pool_new();
+
+        for (unsigned i = 0; i < 20; i++) {
+                add(p, 3, 100 + i, units[0] + i);
+                add(p, 4, 200 + i, units[1] + i);
+                add(p, 6, 300 + i, units[2] + i);
+        }
+        assert_int_equal(kernel.n_sockets, 20);
+
+        /* In the middle, and back to where there is room. */
+        drop(p, units[0] + 7);
+        drop(p, units[0] + 3);
+        add(p, 3, 900, units[0] + 3);
+        add(p, 3, 901, units[0] + 7);
+        assert_int_equal(kernel.n_sockets, 20);
+
+        for (unsigned i = 0; i < 20; i++)
+                for (unsigned k = 0; k < 3; k++)
+                        drop(p, units[k] + i);
+        pool_end(p);
+}
+
+static void test_all_sockets_taken(void **state) {
+        static PacketUnit units[PACKET_POOL_UNITS_MAX];
+        PacketUnit one = { .ifindex = 99 };
+        PacketPool *p = pool_new();
+
+        for (unsigned i = 0; i < PACKET_SOCKETS_MAX; i++)
+                add(p, 3, 1 + i, units + i);
+        assert_int_equal(packet_pool_add(p, 3, 1000, 0, &one), -EUSERS);
+        assert_int_equal(kernel.counter[3], PACKET_SOCKETS_MAX);
+        assert_int_equal(one.ifindex, 99);
+
+        /* There is room for other devices. */
+        for (unsigned i = PACKET_SOCKETS_MAX; i < PACKET_POOL_UNITS_MAX; i++)
+                add(p, 1, 1 + i, units + i);
+        assert_int_equal(packet_pool_add(p, 1, 20000, 6, &one), -EUSERS);
+        assert_int_equal(packet_pool_add(p, 4, 20000, 0, &one), -EUSERS);
+
+        drop(p, units + 5000);
+        add(p, 1, 20000, units + 5000);
+        drop(p, units + 17);
+        add(p, 3, 20001, units + 17);
+        assert_int_equal(kernel.counter[1] + kernel.counter[3], PACKET_POOL_UNITS_MAX);
+        pool_end(p);
+}
+
+static void test_refused_membership(void **state) {
+        static const int errors[] = { ENODEV, EOVERFLOW, EINVAL, ENOBUFS, ENOMEM };
+        PacketUnit u = { .ifindex = 99 }, held;
+        PacketPool *p = pool_new();
+
+        /* More often than there is room for, so that a place that is lost with each is noticed. */
+        for (unsigned i = 0; i < 2 * PACKET_POOL_UNITS_MAX; i++) {
+                kernel.fail_add = errors[i % ELEMENTSOF(errors)];
+                assert_int_equal(packet_pool_add(p, i % 2 ? 1 : 3, 1 + i, i % 2 ? 6 : 0, &u),
+                                 -kernel.fail_add);
+                assert_int_equal(u.ifindex, 99);
+        }
+        kernel.fail_add = 0;
+        assert_int_equal(kernel.n_sockets, 1);
+
+        /* The kernel's own words: no such device; an address longer than the device's. */
+        assert_int_equal(packet_pool_add(p, DEVICES, 1, 6, &u), -ENODEV);
+        assert_int_equal(packet_pool_add(p, 3, 1, 6, &u), -EINVAL);
+
+        add(p, 1, 1, &held);
+        add(p, 3, 1, &u);
+        assert_int_equal(kernel.n_sockets, 1);
+        pool_end(p);
+}
+
+static void test_refused_socket(void **state) {
+        static const int errors[] = { EPERM, EMFILE, ENFILE, ENOBUFS, ENOMEM };
+        PacketPool *p = pool_new();
+        PacketUnit u = { .ifindex = 99 };
+
+        for (size_t i = 0; i < ELEMENTSOF(errors); i++) {
+                kernel.fail_socket = errors[i];
+                assert_int_equal(packet_pool_add(p, 1, 1, 6, &u), -errors[i]);
+                assert_int_equal(u.ifindex, 99);
+                assert_int_equal(kernel.counter[1], 0);
+        }
+        kernel.fail_socket = 0;
+        add(p, 1, 1, &u);
+        pool_end(p);
+}
+
+/* The device took its units along, and another one came with its index. */
+static void test_device_gone(void **state) {
+        PacketUnit units[4], again;
+        PacketPool *p = pool_new();
+
+        add(p, 1, 1, units);
+        add(p, 1, 2, units + 1);
+        add(p, 3, 3, units + 2);
+        add(p, 3, 4, units + 3);
+        kernel_remove(1);
+        kernel_remove(3);
+        for (unsigned i = 0; i < 4; i++)
+                packet_pool_drop(p, units + i);
+        assert_int_equal(kernel.counter[1], 0);
+
+        add(p, 1, 5, units);
+        add(p, 3, 6, &again);
+        assert_int_equal(kernel.n_sockets, 2);
+
+        /* A second drop of the same unit is nothing. */
+        drop(p, &again);
+        packet_pool_drop(p, &again);
+        add(p, 3, 7, &again);
+        assert_int_equal(kernel.counter[3], 1);
+        pool_end(p);
+}
+
+/* Everybody's unit stays his, in whatever order they come and go. */
+static void test_random_order(void **state) {
+        static PacketUnit units[600];
+        unsigned expected[DEVICES] = {};
+        uint64_t seed = 5, id = 1;
+        PacketPool *p = pool_new();
+
+        memset(units, 0, sizeof(units));
+        for (unsigned n = 0; n < 20000; n++) {
+                PacketUnit *u = units + unit_random(&seed) % ELEMENTSOF(units);
+
+                if (u->socket) {
+                        expected[u->ifindex]--;
+                        drop(p, u);
+                } else {
+                        int ifindex = 1 + (int) (unit_random(&seed) % 6);
+
+                        add(p, ifindex, id++, u);
+                        expected[ifindex]++;
+                }
+                assert_memory_equal(kernel.counter, expected, sizeof(expected));
+        }
+        for (unsigned i = 0; i < ELEMENTSOF(units); i++)
+                packet_pool_drop(p, units + i);
+        for (unsigned i = 0; i < DEVICES; i++)
+                assert_int_equal(kernel.counter[i], 0);
+        pool_end(p);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_nothing),           cmocka_unit_test(test_shared_sockets),
+                cmocka_unit_test(test_address),           cmocka_unit_test(test_devices_without_address),
+                cmocka_unit_test(test_all_sockets_taken), cmocka_unit_test(test_refused_membership),
+                cmocka_unit_test(test_refused_socket),    cmocka_unit_test(test_device_gone),
+                cmocka_unit_test(test_random_order),
+        };
+
+        return cmocka_run_group_tests_name("packet-socket", tests, NULL, NULL);
+}

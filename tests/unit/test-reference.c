@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "unit.h"
+
+#include <string.h>
+
+#include "reference.h"
+#include "util.h"
+
+#define MANY 12U
+
+/* Both lists, forwards and backwards: who is in them, as bits by id. */
+static void assert_lists(const Link *l, const Caller *c, unsigned on_link, unsigned of_caller) {
+        unsigned n = 0;
+
+        for (Reference *r = l->references, *previous = NULL; r; previous = r, r = r->link_next, n++) {
+                assert_ptr_equal(r->link_previous, previous);
+                assert_true(on_link & 1U << r->id);
+                on_link &= ~(1U << r->id);
+        }
+        assert_int_equal(on_link, 0);
+        assert_int_equal(l->n_references, n);
+
+        for (Reference *r = c->references, *previous = NULL; r; previous = r, r = r->caller_next) {
+                assert_ptr_equal(r->caller_previous, previous);
+                assert_true(of_caller & 1U << r->id);
+                of_caller &= ~(1U << r->id);
+        }
+        assert_int_equal(of_caller, 0);
+}
+
+static void test_new(void **state) {
+        Caller c = { .uid = 1000, .pid = 77 };
+        uint64_t before = now_usec(CLOCK_REALTIME);
+        char reason[] = "a test";
+        Link l = {};
+        Reference *r;
+
+        assert_int_equal(reference_new(9, &l, &c, reason, &r), 0);
+        memset(reason, 'x', 6); /* the message it came in goes */
+        assert_int_equal(r->id, 9);
+        assert_ptr_equal(r->link, &l);
+        assert_ptr_equal(r->caller, &c);
+        assert_int_equal(r->uid, 1000);
+        assert_int_equal(r->pid, 77);
+        assert_string_equal(r->reason, "a test");
+        assert_in_range(r->acquired_timestamp, before, now_usec(CLOCK_REALTIME));
+        assert_int_equal(r->expires_timestamp, 0);
+        assert_null(r->unit.socket);
+        assert_lists(&l, &c, 1 << 9, 1 << 9);
+
+        assert_false(reference_is_shown(r));
+        r->published = true;
+        assert_true(reference_is_shown(r));
+        r->cause = "released";
+        assert_false(reference_is_shown(r));
+
+        assert_null(reference_free(r));
+        assert_lists(&l, &c, 0, 0);
+        assert_null(reference_free(NULL));
+}
+
+/* Comes and goes in any order; some lose their caller before they end. */
+static void test_lists(void **state) {
+        Reference *references[MANY] = {};
+        unsigned on_link = 0, of_caller = 0;
+        uint64_t seed = 6;
+        Caller c = {};
+        Link l = {};
+
+        for (unsigned n = 0; n < 3000; n++) {
+                unsigned id = unit_random(&seed) % MANY;
+
+                if (!references[id]) {
+                        assert_int_equal(reference_new(id, &l, &c, "a test", references + id), 0);
+                        on_link |= 1U << id;
+                        of_caller |= 1U << id;
+                } else if (unit_random(&seed) % 2) {
+                        reference_forget_caller(references[id]);
+                        assert_null(references[id]->caller);
+                        assert_null(references[id]->caller_previous);
+                        assert_null(references[id]->caller_next);
+                        of_caller &= ~(1U << id);
+                } else {
+                        references[id] = reference_free(references[id]);
+                        on_link &= ~(1U << id);
+                        of_caller &= ~(1U << id);
+                }
+                assert_lists(&l, &c, on_link, of_caller);
+        }
+
+        for (unsigned id = 0; id < MANY; id++)
+                reference_free(references[id]);
+        assert_lists(&l, &c, 0, 0);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_new),
+                cmocka_unit_test(test_lists),
+        };
+
+        return cmocka_run_group_tests_name("reference", tests, NULL, NULL);
+}
