@@ -119,7 +119,7 @@ static void on_resynchronized(const char *cause, unsigned corrected, void *userd
 static void on_caller_vanished(Caller *caller, void *userdata) {
         Bus *b = userdata;
 
-        if (caller->references)
+        if (!LIST_EMPTY(&caller->references))
                 manager_end_references_of(b->manager, caller, PROMISC_CAUSE_OWNER_VANISHED);
 }
 
@@ -129,34 +129,50 @@ static int listed_again(sd_bus_message *m, void *userdata, sd_bus_error *error) 
         return sd_bus_enqueue_for_read(b->bus, m);
 }
 
-/* Calls whose answer lists all objects are metered, by what they cost. Returns 1 if the message was dealt with. */
+static bool is_introspection_of_all(sd_bus_message *m) {
+        const char *path = sd_bus_message_get_path(m);
+
+        return sd_bus_message_is_method_call(m, "org.freedesktop.DBus.Introspectable", "Introspect") && path &&
+                (strcmp(path, PROMISC_LINK_PREFIX) == 0 || strcmp(path, PROMISC_REFERENCE_PREFIX) == 0);
+}
+
+/* How many objects the answer to this call lists with all their properties. Those that only get a line count less. */
+static unsigned listing_size(const Manager *m, sd_bus_message *message) {
+        if (sd_bus_message_is_method_call(message, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects"))
+                return m->now.links + m->now.references;
+        if (sd_bus_message_is_method_call(message, PROMISC_MANAGER_INTERFACE, "ListReferences"))
+                return m->now.references;
+        if (sd_bus_message_is_method_call(message, PROMISC_MANAGER_INTERFACE, "ListLinks"))
+                return m->now.links / 8;
+        if (is_introspection_of_all(message))
+                return (m->now.links + m->now.references) / 8;
+        return 0;
+}
+
+/* Calls that list everything are metered. Returns 1 if the message was dealt with. */
 static int meter(Bus *b, sd_bus_message *m, sd_bus_error *error) {
-        const Manager *manager = b->manager;
+        unsigned n = listing_size(b->manager, m);
         Caller *caller;
-        unsigned n;
         int r;
 
-        if (sd_bus_message_is_method_call(m, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects"))
-                n = manager->now.links + manager->now.references;
-        else if (sd_bus_message_is_method_call(m, PROMISC_MANAGER_INTERFACE, "ListReferences"))
-                n = manager->now.references;
-        else if (sd_bus_message_is_method_call(m, PROMISC_MANAGER_INTERFACE, "ListLinks"))
-                n = manager->now.links / 8; /* three short values each, not all properties */
-        else
+        /* None takes arguments; sd-bus refuses those, and nothing large is kept waiting. */
+        if (n == 0 || sd_bus_message_is_empty(m) <= 0)
                 return 0;
 
         r = call_identify(b->calls, m, listed_again, b, &caller, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
-        if (limits_take_listed(&b->manager->limits, caller->uid, now_usec(CLOCK_MONOTONIC), n))
+        if (limits_charge_listing(&b->manager->limits, caller->uid, now_usec(CLOCK_MONOTONIC), n))
                 return 0;
 
-        return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_LIMITS_EXCEEDED,
-                                          "User %u has had too many objects listed in a short time, try again later",
-                                          caller->uid) < 0 ? 0 : 1;
+        r = sd_bus_reply_method_errorf(m, SD_BUS_ERROR_LIMITS_EXCEEDED,
+                                       "User %u has had too many objects listed in a short time, try again later",
+                                       caller->uid);
+        bus_check_emitted(r, "a refusal");
+        return 1;
 }
 
-/* What the kernel did before a call was made is in every answer to it. */
+/* What the kernel did before a call was made is in the answer to it, storms of hundreds of events apart. */
 static int before_call(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         Bus *b = userdata;
         uint8_t type;
@@ -167,6 +183,36 @@ static int before_call(sd_bus_message *message, void *userdata, sd_bus_error *er
         manager_drain(b->manager);
         manager_publish(b->manager);
         return meter(b, message, error);
+}
+
+int bus_enumerate(const char *prefix, const char *child_prefix, const Table *items,
+                  bool (*path)(const void *item, char buf[static BUS_PATH_MAX]), char ***ret) {
+        char **paths, buf[BUS_PATH_MAX];
+        size_t n = strlen(child_prefix);
+
+        /* The objects themselves have none below them. */
+        if (strncmp(prefix, child_prefix, n) == 0 && prefix[n] == '/')
+                return 0;
+
+        paths = calloc(items->n + 1, sizeof(char *));
+        if (!paths)
+                return -ENOMEM;
+
+        n = 0;
+        for (size_t i = 0; i < items->n; i++) {
+                if (!path(items->items[i], buf))
+                        continue;
+                paths[n] = strdup(buf);
+                if (!paths[n++]) {
+                        while (n-- > 0)
+                                free(paths[n]);
+                        free(paths);
+                        return -ENOMEM;
+                }
+        }
+
+        *ret = paths;
+        return 1;
 }
 
 static int publish(Bus *b) {
@@ -198,6 +244,33 @@ static int publish(Bus *b) {
         return 0;
 }
 
+/* As sd_bus_open_system(), but without descriptors: a call that waits would keep those that came with it, and a few
+ * hundred are enough to make the service lose its connection. */
+static int connect_system_bus(sd_bus **ret) {
+        sd_bus *bus = NULL;
+        int r;
+
+        r = sd_bus_new(&bus);
+        if (r >= 0)
+                r = sd_bus_set_description(bus, "promiscd");
+        if (r >= 0)
+                r = sd_bus_set_address(bus, secure_getenv("DBUS_SYSTEM_BUS_ADDRESS") ?:
+                                            "unix:path=/run/dbus/system_bus_socket");
+        if (r >= 0)
+                r = sd_bus_set_bus_client(bus, true);
+        if (r >= 0)
+                r = sd_bus_negotiate_fds(bus, false);
+        if (r >= 0)
+                r = sd_bus_start(bus);
+        if (r < 0) {
+                sd_bus_unref(bus);
+                return r;
+        }
+
+        *ret = bus;
+        return 0;
+}
+
 int bus_new(Manager *m, Bus **ret) {
         Bus *b = calloc(1, sizeof(Bus));
         int r;
@@ -206,9 +279,8 @@ int bus_new(Manager *m, Bus **ret) {
                 return -ENOMEM;
         b->manager = m;
         b->writable_fd = -1;
-        m->bus = b;
 
-        r = sd_bus_open_system_with_description(&b->bus, "promiscd");
+        r = connect_system_bus(&b->bus);
         if (r >= 0)
                 r = sd_bus_attach_event(b->bus, m->event, SD_EVENT_PRIORITY_NORMAL);
         if (r >= 0)
@@ -248,7 +320,6 @@ Bus *bus_free(Bus *b) {
                 return NULL;
 
         manager_set_observer(b->manager, NULL, NULL);
-        b->manager->bus = NULL;
         calls_free(b->calls);
         sd_event_source_disable_unref(b->writable);
         close_fd(b->writable_fd);

@@ -31,5 +31,27 @@ bool bus_is_open(const Bus *b);
  * Returns 1, or 0 if it is none. */
 int bus_path_number(const char *path, const char *prefix, uint64_t *ret);
 
-/* Logs a signal that could not be sent: the bus is gone or out of memory, and no caller could do more. */
+/* Enough for each path that is published here. */
+#define BUS_PATH_MAX 64U
+
+/* For a node enumerator: the paths below child_prefix, if they are asked for. path() writes that of an item and returns true,
+ * or returns false for one that is not to be seen. Returns as the enumerator must. */
+int bus_enumerate(const char *prefix, const char *child_prefix, const Table *items,
+                  bool (*path)(const void *item, char buf[static BUS_PATH_MAX]), char ***ret);
+
+/* The bus that a manager is published on: sd-bus hands a method only its object. */
+static inline Bus *bus_of_manager(const Manager *m) {
+        return m->observer_userdata;
+}
+
+/* A getter "get_NAME" of an object of that type, called "o" in the expression. */
+#define BUS_GETTER(object_type, name, type, expression)                                                         \
+        static int get_##name(sd_bus *bus, const char *path, const char *interface, const char *property,       \
+                              sd_bus_message *reply, void *userdata, sd_bus_error *error) {                     \
+                const object_type *o = userdata;                                                                \
+                                                                                                                \
+                return sd_bus_message_append(reply, type, expression);                                          \
+        }
+
+/* Logs what could not be sent: the bus is gone or out of memory, and no caller could do more. */
 void bus_check_emitted(int r, const char *what);

@@ -15,7 +15,7 @@ typedef struct Call Call;
 
 struct Call {
         Calls *calls;
-        Call *previous, *next;
+        LIST_ENTRY(Call) waiting;
 
         sd_bus_message *message;
         sd_bus_message_handler_t handler;
@@ -38,7 +38,7 @@ struct Calls {
         Limits *limits;
         Callers *callers;
         Polkit *polkit;
-        Call *first;
+        LIST_HEAD(, Call) waiting;
         Call *running; /* the one whose handler is being run again */
         unsigned n_waiting;
 
@@ -52,7 +52,6 @@ static void call_stop_waiting(Call *c) {
                 c->calls->n_waiting--;
         } else if (c->state == CALL_WAITS_FOR_POLKIT) {
                 c->check = polkit_check_cancel(c->check);
-                limits_give_check(c->calls->limits, c->caller->uid);
         }
         c->state = CALL_RUNS;
 }
@@ -63,13 +62,7 @@ static Call *call_free(Call *c) {
 
         call_stop_waiting(c);
 
-        if (c->previous)
-                c->previous->next = c->next;
-        else
-                c->calls->first = c->next;
-        if (c->next)
-                c->next->previous = c->previous;
-
+        LIST_REMOVE(c, waiting);
         sd_bus_message_unref(c->message);
         free(c);
         return NULL;
@@ -98,10 +91,7 @@ static int call_get(Calls *calls, sd_bus_message *m, sd_bus_message_handler_t ha
                 c->object = object;
                 c->caller = caller;
 
-                c->next = calls->first;
-                if (c->next)
-                        c->next->previous = c;
-                calls->first = c;
+                LIST_INSERT_HEAD(&calls->waiting, c, waiting);
         }
 
         *ret = c;
@@ -131,12 +121,12 @@ static void call_run(Call *c) {
 
 static void on_caller_known(Caller *caller, void *userdata) {
         Calls *calls = userdata;
-        Call *oldest;
+        Call *c, *oldest;
 
         /* In the order in which they came; a run may end others, so look anew each time. */
         do {
                 oldest = NULL;
-                for (Call *c = calls->first; c; c = c->next)
+                LIST_FOREACH(c, &calls->waiting, waiting)
                         if (c->caller == caller && c->state == CALL_WAITS_FOR_CALLER)
                                 oldest = c;
                 if (oldest) {
@@ -146,11 +136,21 @@ static void on_caller_known(Caller *caller, void *userdata) {
         } while (oldest);
 }
 
+static void on_caller_failed(Caller *caller, void *userdata) {
+        Calls *calls = userdata;
+
+        for (Call *c = LIST_FIRST(&calls->waiting), *next; c; c = next) {
+                next = LIST_NEXT(c, waiting);
+                if (c->caller == caller)
+                        call_fail(c, &SD_BUS_ERROR_MAKE_CONST(SD_BUS_ERROR_FAILED, "The bus does not say who calls"));
+        }
+}
+
 static void on_caller_vanished(Caller *caller, void *userdata) {
         Calls *calls = userdata;
 
-        for (Call *c = calls->first, *next; c; c = next) {
-                next = c->next;
+        for (Call *c = LIST_FIRST(&calls->waiting), *next; c; c = next) {
+                next = LIST_NEXT(c, waiting);
                 if (c->caller == caller)
                         call_free(c);
         }
@@ -216,52 +216,28 @@ static void on_verdict(Verdict verdict, void *userdata) {
         Call *c = userdata;
 
         c->check = NULL;
-        limits_give_check(c->calls->limits, c->caller->uid);
         c->state = CALL_RUNS;
         c->answered = true;
         c->verdict = verdict;
         call_run(c);
 }
 
-static int check_limits(Calls *calls, const Caller *caller, sd_bus_error *error) {
-        switch (limits_check_check(calls->limits, caller->uid)) {
-        case LIMIT_CHECKS_USER:
+static int refused(const Calls *calls, Limit limit, const Caller *caller, const Question *q, sd_bus_error *error) {
+        /* What is full of questions that polkit never answered is no crowd. */
+        if (polkit_is_silent(calls->polkit))
+                return verdict_to_error(VERDICT_NO_ANSWER, q, error);
+        if (limit == LIMIT_AUTHORIZATIONS_USER)
                 return sd_bus_error_setf(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
                                          "User %u has %u authorizations pending already", caller->uid,
-                                         CHECKS_PER_USER_MAX);
-        case LIMIT_CHECKS_ALL:
-                return sd_bus_error_setf(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
-                                         "%u authorizations are pending already", CHECKS_MAX);
-        default:
-                return 0;
-        }
-}
-
-static int ask_polkit(Call *c, const Question *q, sd_bus_error *error) {
-        bool interactive = sd_bus_message_get_allow_interactive_authorization(c->message) > 0;
-        int r;
-
-        r = limits_take_check(c->calls->limits, c->caller->uid);
-        if (r < 0)
-                return r;
-
-        r = polkit_check(c->calls->polkit, c->caller->name, q, interactive, on_verdict, c, &c->check);
-        if (r < 0) {
-                limits_give_check(c->calls->limits, c->caller->uid);
-                if (r == -EBUSY)
-                        return sd_bus_error_setf(error, SD_BUS_ERROR_ACCESS_DENIED, "%s: polkit does not answer",
-                                                 q->action);
-                return r;
-        }
-
-        c->asked = *q;
-        c->state = CALL_WAITS_FOR_POLKIT;
-        return 0;
+                                         AUTHORIZATIONS_PER_USER_MAX);
+        return sd_bus_error_setf(error, SD_BUS_ERROR_LIMITS_EXCEEDED, "%u authorizations are pending already",
+                                 AUTHORIZATIONS_MAX);
 }
 
 int call_authorize(Calls *calls, sd_bus_message *m, sd_bus_message_handler_t handler, void *object,
-                   const Caller *caller, const Question *q, sd_bus_error *error) {
+                   Caller *caller, const Question *q, sd_bus_error *error) {
         Call *c = calls->running;
+        Limit limit;
         int r;
 
         if (caller->uid == 0)
@@ -275,21 +251,29 @@ int call_authorize(Calls *calls, sd_bus_message *m, sd_bus_message_handler_t han
                 return verdict_to_error(c->verdict, q, error);
         }
 
-        r = check_limits(calls, caller, error);
+        limit = limits_check_authorization(calls->limits, caller->uid);
+        if (limit != LIMIT_NONE)
+                return refused(calls, limit, caller, q, error);
+
+        r = call_get(calls, m, handler, object, caller, &c);
         if (r < 0)
                 return r;
-        r = call_get(calls, m, handler, object, (Caller *) caller, &c);
-        if (r < 0)
+        r = polkit_check(calls->polkit, calls->limits, caller, q,
+                         sd_bus_message_get_allow_interactive_authorization(m) > 0, on_verdict, c, &c->check);
+        if (r < 0) {
+                if (c != calls->running)
+                        call_free(c);
                 return r;
-        r = ask_polkit(c, q, error);
-        if (r < 0 && c != calls->running)
-                call_free(c);
-        return r;
+        }
+
+        c->asked = *q;
+        c->state = CALL_WAITS_FOR_POLKIT;
+        return 0;
 }
 
 void calls_object_gone(Calls *calls, const void *object, const char *error_name, const char *message) {
-        for (Call *c = calls->first, *next; c; c = next) {
-                next = c->next;
+        for (Call *c = LIST_FIRST(&calls->waiting), *next; c; c = next) {
+                next = LIST_NEXT(c, waiting);
                 if (c->object == object && c != calls->running)
                         call_fail(c, &SD_BUS_ERROR_MAKE_CONST(error_name, message));
         }
@@ -300,12 +284,12 @@ void calls_set_vanished(Calls *calls, void (*f)(Caller *caller, void *userdata),
         calls->userdata = userdata;
 }
 
-Callers *calls_get_callers(Calls *calls) {
-        return calls->callers;
-}
-
 int calls_new(sd_bus *bus, Limits *limits, Calls **ret) {
-        static const CallersHandler handler = { .known = on_caller_known, .vanished = on_caller_vanished };
+        static const CallersHandler handler = {
+                .known = on_caller_known,
+                .failed = on_caller_failed,
+                .vanished = on_caller_vanished,
+        };
         Calls *c = calloc(1, sizeof(Calls));
         int r;
 
@@ -329,8 +313,8 @@ Calls *calls_free(Calls *c) {
         if (!c)
                 return NULL;
 
-        while (c->first)
-                call_free(c->first);
+        while (!LIST_EMPTY(&c->waiting))
+                call_free(LIST_FIRST(&c->waiting));
         polkit_free(c->polkit);
         callers_free(c->callers);
         free(c);

@@ -27,13 +27,11 @@ int call_identify(Calls *c, sd_bus_message *m, sd_bus_message_handler_t handler,
 
 /* Whether that caller may: 1 yes, 0 wait, <0 with error set: AccessDenied, InteractiveAuthorizationRequired,
  * LimitsExceeded. UID 0 may. An answer counts only for a question that is still the same. */
-int call_authorize(Calls *c, sd_bus_message *m, sd_bus_message_handler_t handler, void *object, const Caller *caller,
+int call_authorize(Calls *c, sd_bus_message *m, sd_bus_message_handler_t handler, void *object, Caller *caller,
                    const Question *q, sd_bus_error *error);
 
 /* The object is going: calls that wait on it end with that error. */
 void calls_object_gone(Calls *c, const void *object, const char *error_name, const char *message);
-
-Callers *calls_get_callers(Calls *c);
 
 /* Called when a caller leaves the bus, for what it holds. */
 void calls_set_vanished(Calls *c, void (*f)(Caller *caller, void *userdata), void *userdata);

@@ -15,7 +15,7 @@ struct Callers {
         sd_bus_slot *match;
         Table table;
         unsigned n_questions;
-        Caller *queue_first, *queue_last; /* those not asked about yet */
+        TAILQ_HEAD(, Caller) unasked;
 
         const CallersHandler *handler;
         void *userdata;
@@ -29,6 +29,8 @@ static Caller *caller_free(Caller *c) {
         if (!c)
                 return NULL;
 
+        if (c->queued)
+                TAILQ_REMOVE(&c->callers->unasked, c, unasked);
         if (c->slot)
                 c->callers->n_questions--;
         sd_bus_slot_unref(c->slot);
@@ -37,29 +39,15 @@ static Caller *caller_free(Caller *c) {
         return NULL;
 }
 
-static void queue_remove(Callers *s, Caller *c) {
-        Caller *previous = NULL;
-
-        for (Caller *i = s->queue_first; i; previous = i, i = i->queue_next) {
-                if (i != c)
-                        continue;
-                if (previous)
-                        previous->queue_next = c->queue_next;
-                else
-                        s->queue_first = c->queue_next;
-                if (s->queue_last == c)
-                        s->queue_last = previous;
-                return;
-        }
-}
-
 static void ask_next(Callers *s);
 
-static void vanish(Caller *c) {
+/* The peer has left, or the bus will not say who it is. */
+static void give_up(Caller *c, bool failed) {
         Callers *s = c->callers;
 
         table_remove(&s->table, c->name);
-        queue_remove(s, c);
+        if (failed)
+                s->handler->failed(c, s->userdata);
         s->handler->vanished(c, s->userdata);
         caller_free(c);
         ask_next(s);
@@ -111,9 +99,9 @@ static int on_credentials(sd_bus_message *reply, void *userdata, sd_bus_error *e
         r = sd_bus_message_is_method_error(reply, NULL) ? -sd_bus_message_get_errno(reply) :
                                                          read_credentials(reply, c);
         if (r < 0) {
-                /* Mostly a peer that has already left. */
+                /* Mostly a peer that has already left, and hears nothing of it. */
                 log_debug("The bus does not say who %s is: %s", c->name, strerror(-r));
-                vanish(c);
+                give_up(c, true);
                 return 0;
         }
 
@@ -136,15 +124,13 @@ static int ask(Caller *c) {
 }
 
 static void ask_next(Callers *s) {
-        while (s->queue_first && s->n_questions < QUESTIONS_MAX) {
-                Caller *c = s->queue_first;
+        Caller *c;
 
-                s->queue_first = c->queue_next;
-                if (!s->queue_first)
-                        s->queue_last = NULL;
-                c->queue_next = NULL;
+        while (s->n_questions < QUESTIONS_MAX && (c = TAILQ_FIRST(&s->unasked))) {
+                TAILQ_REMOVE(&s->unasked, c, unasked);
+                c->queued = false;
                 if (ask(c) < 0) {
-                        vanish(c);
+                        give_up(c, true);
                         return;
                 }
         }
@@ -178,11 +164,8 @@ int callers_get(Callers *s, const char *name, Caller **ret) {
         }
 
         if (!c->slot) {
-                if (s->queue_last)
-                        s->queue_last->queue_next = c;
-                else
-                        s->queue_first = c;
-                s->queue_last = c;
+                TAILQ_INSERT_TAIL(&s->unasked, c, unasked);
+                c->queued = true;
         }
 
         *ret = c;
@@ -199,7 +182,7 @@ static int on_name_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error
 
         c = table_find(&s->table, name);
         if (c)
-                vanish(c);
+                give_up(c, false);
         return 0;
 }
 
@@ -211,6 +194,7 @@ int callers_new(sd_bus *bus, const CallersHandler *handler, void *userdata, Call
                 return -ENOMEM;
         s->bus = bus;
         s->table.compare = compare_caller;
+        TAILQ_INIT(&s->unasked);
         s->handler = handler;
         s->userdata = userdata;
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/queue.h>
 #include <sys/types.h>
 #include <systemd/sd-bus.h>
 
@@ -22,16 +23,19 @@ struct Caller {
         bool known; /* the two above are */
         unsigned n_waiting; /* calls that wait for that */
 
-        Reference *references; /* list */
+        LIST_HEAD(, Reference) references;
 
         Callers *callers;
-        sd_bus_slot *slot;
-        Caller *queue_next;
+        sd_bus_slot *slot;            /* the question about it */
+        TAILQ_ENTRY(Caller) unasked;  /* until there is one … */
+        bool queued;                  /* … it is in that list */
 };
 
 typedef struct CallersHandler {
         /* The credentials are there. */
         void (*known)(Caller *c, void *userdata);
+        /* The bus does not say who it is: its calls cannot be answered. What vanished() is for comes next. */
+        void (*failed)(Caller *c, void *userdata);
         /* The peer has left the bus; the caller is freed after this. */
         void (*vanished)(Caller *c, void *userdata);
 } CallersHandler;

@@ -8,7 +8,7 @@
 
 typedef struct User {
         uid_t uid;
-        unsigned n_references, n_checks;
+        unsigned n_references, n_authorizations;
         uint64_t listed;    /* objects, not yet forgotten at … */
         uint64_t listed_at; /* µs of CLOCK_MONOTONIC */
 } User;
@@ -53,13 +53,13 @@ Limit limits_check_reference(const Limits *l, uid_t uid) {
         return LIMIT_NONE;
 }
 
-Limit limits_check_check(const Limits *l, uid_t uid) {
+Limit limits_check_authorization(const Limits *l, uid_t uid) {
         const User *u = table_find(&l->users, &uid);
 
-        if (u && u->n_checks >= CHECKS_PER_USER_MAX)
-                return LIMIT_CHECKS_USER;
-        if (l->n_checks >= CHECKS_MAX)
-                return LIMIT_CHECKS_ALL;
+        if (u && u->n_authorizations >= AUTHORIZATIONS_PER_USER_MAX)
+                return LIMIT_AUTHORIZATIONS_USER;
+        if (l->n_authorizations >= AUTHORIZATIONS_MAX)
+                return LIMIT_AUTHORIZATIONS_ALL;
         return LIMIT_NONE;
 }
 
@@ -70,7 +70,7 @@ static void forget_idle(Limits *l) {
         for (size_t i = l->users.n; i > 0; i--) {
                 User *u = l->users.items[i - 1];
 
-                if (u->n_references == 0 && u->n_checks == 0 && listed_now(u, now) == 0)
+                if (u->n_references == 0 && u->n_authorizations == 0 && listed_now(u, now) == 0)
                         free(table_remove(&l->users, &u->uid));
         }
 }
@@ -97,7 +97,7 @@ static int user_get(Limits *l, uid_t uid, User **ret) {
 }
 
 static void user_put(Limits *l, User *u) {
-        if (u->n_references == 0 && u->n_checks == 0 && u->listed == 0)
+        if (u->n_references == 0 && u->n_authorizations == 0 && u->listed == 0)
                 free(table_remove(&l->users, &u->uid));
 }
 
@@ -120,26 +120,26 @@ void limits_give_reference(Limits *l, uid_t uid) {
         user_put(l, u);
 }
 
-int limits_take_check(Limits *l, uid_t uid) {
+int limits_take_authorization(Limits *l, uid_t uid) {
         User *u;
         int r = user_get(l, uid, &u);
 
         if (r < 0)
                 return r;
-        u->n_checks++;
-        l->n_checks++;
+        u->n_authorizations++;
+        l->n_authorizations++;
         return 0;
 }
 
-void limits_give_check(Limits *l, uid_t uid) {
+void limits_give_authorization(Limits *l, uid_t uid) {
         User *u = table_find(&l->users, &uid);
 
-        u->n_checks--;
-        l->n_checks--;
+        u->n_authorizations--;
+        l->n_authorizations--;
         user_put(l, u);
 }
 
-bool limits_take_listed(Limits *l, uid_t uid, uint64_t now, unsigned n) {
+bool limits_charge_listing(Limits *l, uid_t uid, uint64_t now, unsigned n) {
         uint64_t listed;
         User *u;
 

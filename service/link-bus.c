@@ -35,35 +35,15 @@ static int link_find(sd_bus *bus, const char *path, const char *interface, void 
         return 1;
 }
 
+static bool link_path_of(const void *item, char buf[static BUS_PATH_MAX]) {
+        const Link *l = item;
+
+        link_bus_path(l->ifindex, buf);
+        return l->published;
+}
+
 static int link_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***ret, sd_bus_error *error) {
-        const Table *links = &((Bus *) userdata)->manager->links;
-        char **paths, buf[LINK_PATH_MAX];
-        size_t n = 0;
-
-        /* A link has no objects below it. */
-        if (strncmp(prefix, PROMISC_LINK_PREFIX "/", strlen(PROMISC_LINK_PREFIX "/")) == 0)
-                return 0;
-
-        paths = calloc(links->n + 1, sizeof(char *));
-        if (!paths)
-                return -ENOMEM;
-
-        for (size_t i = 0; i < links->n; i++) {
-                const Link *l = links->items[i];
-
-                if (!l->published)
-                        continue;
-                paths[n] = strdup(link_bus_path(l->ifindex, buf));
-                if (!paths[n++]) {
-                        while (n-- > 0)
-                                free(paths[n]);
-                        free(paths);
-                        return -ENOMEM;
-                }
-        }
-
-        *ret = paths;
-        return 1;
+        return bus_enumerate(prefix, PROMISC_LINK_PREFIX, &((Bus *) userdata)->manager->links, link_path_of, ret);
 }
 
 /* --- Acquire ------------------------------------------------------------------------------------------------------- */
@@ -173,7 +153,7 @@ static Question acquire_question(const Link *l, const char *reason) {
 
 static int method_acquire(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Link *l = userdata;
-        Bus *b = l->manager->bus;
+        Bus *b = bus_of_manager(l->manager);
         char path[REFERENCE_PATH_MAX];
         Reference *reference;
         uint64_t timeout = 0;
@@ -211,7 +191,7 @@ static int method_acquire(sd_bus_message *m, void *userdata, sd_bus_error *error
 
 static int method_release(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Link *l = userdata;
-        Bus *b = l->manager->bus;
+        Bus *b = bus_of_manager(l->manager);
         Reference *reference;
         uint64_t id;
         int r;
@@ -232,17 +212,9 @@ static int method_release(sd_bus_message *m, void *userdata, sd_bus_error *error
 
 /* --- properties and signals ---------------------------------------------------------------------------------------- */
 
-#define GETTER(name, type, expression)                                                                          \
-        static int get_##name(sd_bus *bus, const char *path, const char *interface, const char *property,       \
-                              sd_bus_message *reply, void *userdata, sd_bus_error *error) {                     \
-                const Link *l = userdata;                                                                       \
-                                                                                                                \
-                return sd_bus_message_append(reply, type, expression);                                          \
-        }
-
-GETTER(name, "s", name_escape(l->name, (char[NAME_ESCAPED_MAX]){}))
-GETTER(promiscuous, "b", (int) link_is_promiscuous(&l->now))
-GETTER(user_requested, "b", (int) link_is_user_requested(&l->now))
+BUS_GETTER(Link, name, "s", name_escape(o->name, (char[NAME_ESCAPED_MAX]){}))
+BUS_GETTER(Link, promiscuous, "b", (int) link_is_promiscuous(&o->now))
+BUS_GETTER(Link, user_requested, "b", (int) link_is_user_requested(&o->now))
 
 static int get_alternative_names(sd_bus *bus, const char *path, const char *interface, const char *property,
                                  sd_bus_message *reply, void *userdata, sd_bus_error *error) {

@@ -87,7 +87,7 @@ static int update_alternative_names(Link *l, const LinkMessage *m) {
         } else
                 names_free(l->alternative_names);
         l->alternative_names = names;
-        return 0;
+        return 1;
 }
 
 int link_new(const LinkMessage *m, Link **ret) {
@@ -122,12 +122,15 @@ Link *link_free(Link *l) {
 }
 
 int link_update(Link *l, const LinkMessage *m) {
+        bool new;
         int r;
 
         r = update_alternative_names(l, m);
         if (r < 0)
                 return r;
 
+        new = r > 0 || strcmp(l->name, m->name) != 0 || l->now.netlink_flags != m->flags ||
+                l->now.allmulti != m->allmulti;
         memcpy(l->name, m->name, sizeof(l->name));
         l->now.netlink_flags = m->flags;
         l->now.allmulti = m->allmulti;
@@ -135,7 +138,7 @@ int link_update(Link *l, const LinkMessage *m) {
         l->master = m->master;
         l->kind = m->kind;
         l->address_length = m->address_length;
-        return 0;
+        return new;
 }
 
 void link_set_promiscuity(Link *l, uint32_t promiscuity) {

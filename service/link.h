@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "rtnl-parse.h"
 #include "views.h"
@@ -60,15 +61,16 @@ struct Link {
 
         int identity_fd; /* views_open_identity(), while there are references; else -1 */
 
-        Link *stale_previous, *stale_next;
-        Reference *references; /* list */
+        LIST_ENTRY(Link) stale_links;
+        LIST_HEAD(, Reference) references;
 };
 
 /* A link as the message describes it; the views are yet to be read. Errors: -ENOMEM. */
 int link_new(const LinkMessage *m, Link **ret);
 Link *link_free(Link *l);
 
-/* Takes over what the message says, but not the counter: a change of that is announced by itself. Errors: -ENOMEM. */
+/* Takes over what the message says, but not the counter: a change of that is announced by itself.
+ * Returns 1 if any of it can be seen from outside and is new, else 0. Errors: -ENOMEM. */
 int link_update(Link *l, const LinkMessage *m);
 
 /* Takes over the counter and stamps a 0→n. */

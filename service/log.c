@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -51,7 +52,7 @@ static void log_journal(int priority, const LogContext *c, const char *text) {
         if (c && c->interface)
                 add_field(iov, &n, &interface, asprintf(&interface, "PROMISC_INTERFACE=%s", c->interface));
         if (c && c->reference > 0)
-                add_field(iov, &n, &reference, asprintf(&reference, "PROMISC_REFERENCE=%lu", c->reference));
+                add_field(iov, &n, &reference, asprintf(&reference, "PROMISC_REFERENCE=%" PRIu64, c->reference));
         if (c && c->message_id)
                 add_field(iov, &n, &id, asprintf(&id, "MESSAGE_ID=%s", c->message_id));
 

@@ -16,7 +16,7 @@ typedef struct LogContext {
         const char *message_id;
 } LogContext;
 
-/* Below this priority nothing is written; LOG_INFO unless $DEBUG_PROMISCD or set otherwise. */
+/* What is less important is not written; LOG_INFO until set otherwise. */
 void log_set_max_level(int level);
 
 /* One line, to the journal with its fields where stderr is the journal's stream, else to stderr. */

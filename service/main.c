@@ -47,16 +47,18 @@ static int setup_signals(sd_event *event) {
         return r < 0 ? r : sd_event_add_signal(event, NULL, SIGINT, on_signal, NULL);
 }
 
-/* Runs when the loop is told to exit, while the bus connection is still there. */
-static int on_loop_exit(sd_event_source *s, void *userdata) {
-        Bus *b = userdata;
-
+static void stop(Bus *b) {
         if (bus_is_open(b))
                 sd_notify(false, "STOPPING=1");
         else
                 log_error("The bus connection is lost");
 
         manager_end_all_references(b->manager, PROMISC_CAUSE_SERVICE_STOPPED);
+}
+
+/* Runs when the loop is told to exit, while the bus connection is still there. */
+static int on_loop_exit(sd_event_source *s, void *userdata) {
+        stop(userdata);
         return 0;
 }
 
@@ -77,6 +79,10 @@ static int serve(sd_event *event, Manager *m) {
                 log_info("Watching %u links, %u of them promiscuous", m->now.links, m->now.promiscuous_links);
                 sd_notify(false, "READY=1");
                 r = sd_event_loop(event);
+                if (r < 0) {
+                        log_error("The event loop failed: %s", strerror(-r));
+                        stop(b);
+                }
         }
 
         sd_event_source_disable_unref(exit_source);
@@ -120,6 +126,9 @@ finish:
 int main(int argc, char **argv) {
         Options options;
         int r;
+
+        if (getenv("DEBUG_PROMISCD"))
+                log_set_max_level(LOG_DEBUG);
 
         r = options_parse(argc, argv, &options);
         if (r <= 0)

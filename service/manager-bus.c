@@ -102,21 +102,13 @@ static int get_version(sd_bus *bus, const char *path, const char *interface, con
         return sd_bus_message_append(reply, "s", PROMISCD_VERSION);
 }
 
-#define GETTER(name, type, expression)                                                                          \
-        static int get_##name(sd_bus *bus, const char *path, const char *interface, const char *property,       \
-                              sd_bus_message *reply, void *userdata, sd_bus_error *error) {                     \
-                const Manager *m = ((Bus *) userdata)->manager;                                                 \
-                                                                                                                \
-                return sd_bus_message_append(reply, type, expression);                                          \
-        }
-
-GETTER(network_namespace, "t", m->network_namespace)
-GETTER(links, "u", m->now.links)
-GETTER(promiscuous_links, "u", m->now.promiscuous_links)
-GETTER(references, "u", m->now.references)
-GETTER(references_max, "u", (uint32_t) m->limits.references_max)
-GETTER(references_per_user_max, "u", (uint32_t) m->limits.references_per_user_max)
-GETTER(overruns, "t", m->overruns)
+BUS_GETTER(Bus, network_namespace, "t", o->manager->network_namespace)
+BUS_GETTER(Bus, links, "u", o->manager->now.links)
+BUS_GETTER(Bus, promiscuous_links, "u", o->manager->now.promiscuous_links)
+BUS_GETTER(Bus, references, "u", o->manager->now.references)
+BUS_GETTER(Bus, references_max, "u", (uint32_t) o->manager->limits.references_max)
+BUS_GETTER(Bus, references_per_user_max, "u", (uint32_t) o->manager->limits.references_per_user_max)
+BUS_GETTER(Bus, overruns, "t", o->manager->overruns)
 
 static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_VTABLE_START(0),

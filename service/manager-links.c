@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "log.h"
-#include "manager-links.h"
+#include "manager-internal.h"
 #include "promisc-names.h"
 #include "text.h"
 
@@ -13,6 +13,9 @@
 
 /* Links whose views are read in one turn of the loop: less than a millisecond. */
 #define RECHECK_LINKS 64U
+
+/* Passes of the timer that a dump may take. */
+#define PASSES_MAX    3U
 
 static int compare_link(const void *key, const void *item) {
         int a = *(const int *) key, b = ((const Link *) item)->ifindex;
@@ -119,21 +122,19 @@ static const char *step_source(uint32_t old, const LinkMessage *msg, RtnlOrigin 
 
 static int change_link(Manager *m, Link *l, const LinkMessage *msg, RtnlOrigin origin) {
         uint32_t old = l->now.promiscuity;
-        bool drifted;
+        bool new;
         int r;
-
-        drifted = origin == RTNL_ANSWER &&
-                (old != msg->promiscuity || l->now.netlink_flags != msg->flags || l->now.allmulti != msg->allmulti ||
-                 strcmp(l->name, msg->name) != 0);
-        if (drifted && l->generation != m->generation)
-                m->corrected++;
-        l->generation = m->generation;
-        if (origin == RTNL_ANSWER)
-                l->asked = false;
 
         r = link_update(l, msg);
         if (r < 0)
                 return r;
+        new = r > 0 || old != msg->promiscuity;
+
+        if (origin == RTNL_ANSWER) {
+                l->asked = false;
+                m->corrected += new && l->generation != m->generation;
+        }
+        l->generation = m->generation;
 
         if (old != msg->promiscuity) {
                 link_set_promiscuity(l, msg->promiscuity);
@@ -142,9 +143,9 @@ static int change_link(Manager *m, Link *l, const LinkMessage *msg, RtnlOrigin o
                                                          m->observer_userdata);
         }
 
-        /* An answer that tells nothing new is not worth the reading of files, but while the name was unknown to sysfs the
-         * views are still to be had. */
-        if (origin == RTNL_EVENT || drifted || !l->published)
+        /* An answer that tells nothing new is not worth the reading of files, but a link that sysfs did not know under its
+         * name has its views yet to be read. */
+        if (origin == RTNL_EVENT || new || !l->published)
                 manager_mark_stale(m, l);
         if (origin == RTNL_EVENT)
                 ask_below(m, l);
@@ -179,14 +180,26 @@ static void on_link(const LinkMessage *msg, RtnlOrigin origin, void *userdata) {
                 log_error("Cannot take over a change of link %i, ignoring: %s", msg->ifindex, strerror(-r));
 }
 
-/* What is seen from here on belongs to this dump; an overrun outranks the timer. */
+/* An overrun outranks the timer. */
 static void expect_dump(Manager *m, ManagerDump why) {
-        if (m->dump == DUMP_NONE) {
-                m->generation++;
+        if (m->dump == DUMP_NONE)
                 m->corrected = 0;
-        }
         if (m->dump < why)
                 m->dump = why;
+}
+
+static void on_dumping(void *userdata) {
+        Manager *m = userdata;
+
+        m->generation++;
+        m->passes = 0;
+}
+
+static void on_refused(int ifindex, void *userdata) {
+        Link *l = manager_find_link(userdata, ifindex);
+
+        if (l)
+                l->asked = false;
 }
 
 static void on_overrun(void *userdata) {
@@ -250,8 +263,11 @@ static int on_resync_timer(sd_event_source *s, uint64_t usec, void *userdata) {
 
         sd_event_source_set_time_relative(s, m->options.resync_usec);
 
-        /* Also when one seems to be under way: should its answer never come, this is what goes on. */
-        r = rtnl_dump(m->rtnl);
+        /* One that is under way will do, unless its end never comes. */
+        if (m->dump != DUMP_NONE && ++m->passes < PASSES_MAX)
+                return 0;
+
+        r = rtnl_dump_anew(m->rtnl);
         if (r < 0)
                 log_warning("Cannot ask the kernel for all links, trying again later: %s", strerror(-r));
         else
@@ -287,22 +303,29 @@ const RtnlHandler manager_rtnl_handler = {
         .dumped = on_dumped,
         .overrun = on_overrun,
         .drained = on_drained,
+        .dumping = on_dumping,
+        .refused = on_refused,
 };
 
-void manager_drain(Manager *m) {
-        int r = rtnl_drain(m->rtnl);
+static void check_read(Manager *m, int r) {
+        if (r >= 0)
+                return;
+        log_error("Cannot read the netlink socket, giving up: %s", strerror(-r));
+        sd_event_exit(m->event, EXIT_FAILURE);
+}
 
-        if (r < 0) {
-                log_error("Cannot read the netlink socket, giving up: %s", strerror(-r));
-                sd_event_exit(m->event, EXIT_FAILURE);
-        }
+void manager_drain(Manager *m) {
+        check_read(m, rtnl_drain(m->rtnl));
+}
+
+void manager_catch_up(Manager *m) {
+        check_read(m, rtnl_catch_up(m->rtnl));
 }
 
 int manager_start_links(Manager *m) {
         int r;
 
         m->links.compare = compare_link;
-        m->generation = 1;
         m->dump = DUMP_START;
 
         r = sd_event_add_defer(m->event, &m->recheck, on_recheck, m);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "log.h"
-#include "manager-links.h"
+#include "manager-internal.h"
 #include "text.h"
 #include "util.h"
 
@@ -16,23 +16,14 @@ void manager_mark_stale(Manager *m, Link *l) {
         if (l->stale)
                 return;
         l->stale = true;
-        l->stale_previous = NULL;
-        l->stale_next = m->stale;
-        if (l->stale_next)
-                l->stale_next->stale_previous = l;
-        m->stale = l;
+        LIST_INSERT_HEAD(&m->stale, l, stale_links);
 }
 
 void manager_unmark_stale(Manager *m, Link *l) {
         if (!l->stale)
                 return;
         l->stale = false;
-        if (l->stale_previous)
-                l->stale_previous->stale_next = l->stale_next;
-        else
-                m->stale = l->stale_next;
-        if (l->stale_next)
-                l->stale_next->stale_previous = l->stale_previous;
+        LIST_REMOVE(l, stale_links);
 }
 
 static bool counts_as_promiscuous(const Link *l) {
@@ -48,6 +39,9 @@ void manager_refresh_link(Manager *m, Link *l) {
         if (r < 0 && r != -ENODEV)
                 log_link(LOG_WARNING, name_escape(l->name, name), "Cannot read the flags, ignoring: %s",
                          strerror(-r));
+
+        if (r >= 0)
+                manager_identify_link(m, l);
 
         if (!l->published) {
                 if (r < 0)
@@ -75,8 +69,9 @@ static void tell_changed(Manager *m) {
 }
 
 void manager_publish(Manager *m) {
-        while (m->stale) {
-                Link *l = m->stale;
+        Link *l;
+
+        while ((l = LIST_FIRST(&m->stale))) {
                 unsigned mask;
 
                 manager_unmark_stale(m, l);
@@ -105,7 +100,7 @@ void manager_queue_read(Manager *m, bool empty) {
 
         if (!m->synchronized || m->publish_deferred)
                 return;
-        if (!m->stale && memcmp(&m->now, &m->announced, sizeof(m->now)) == 0)
+        if (LIST_EMPTY(&m->stale) && memcmp(&m->now, &m->announced, sizeof(m->now)) == 0)
                 return;
 
         now = now_usec(CLOCK_MONOTONIC);

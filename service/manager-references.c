@@ -45,7 +45,7 @@ void manager_end_reference(Manager *m, Reference *r, const char *cause) {
                 l->identity_fd = close_fd(l->identity_fd);
 
         limits_give_reference(&m->limits, r->uid);
-        m->now.references--;
+        m->now.references -= reference_is_shown(r);
         r->cause = NULL; /* its object is there until it has said why it goes */
         if (r->published && m->observer)
                 m->observer->reference_ended(r, cause, m->observer_userdata);
@@ -55,8 +55,10 @@ void manager_end_reference(Manager *m, Reference *r, const char *cause) {
 }
 
 void manager_end_references_on(Manager *m, Link *l, const char *cause) {
-        while (l->references)
-                manager_end_reference(m, l->references, l->references->cause ?: cause);
+        Reference *r;
+
+        while ((r = LIST_FIRST(&l->references)))
+                manager_end_reference(m, r, r->cause ?: cause);
 }
 
 static unsigned drop_some(Manager *m) {
@@ -104,10 +106,11 @@ static int on_ending(sd_event_source *s, void *userdata) {
 }
 
 void manager_end_references_of(Manager *m, Caller *caller, const char *cause) {
-        while (caller->references) {
-                Reference *r = caller->references;
+        Reference *r;
 
+        while ((r = LIST_FIRST(&caller->references))) {
                 reference_forget_caller(r);
+                m->now.references -= reference_is_shown(r);
                 r->cause = cause;
                 m->n_ending++;
                 m->n_dropping++;
@@ -123,10 +126,9 @@ void manager_end_all_references(Manager *m, const char *cause) {
 
                 manager_end_reference(m, r, r->cause ?: cause);
         }
-        manager_drain(m);
+        manager_catch_up(m);
         manager_publish(m);
 }
-
 
 static int on_expired(sd_event_source *s, uint64_t usec, void *userdata) {
         Reference *r = userdata;
@@ -148,6 +150,14 @@ static int arm_expiry(Manager *m, Reference *r, uint64_t timeout) {
         return sd_event_add_time_relative(m->event, &r->timer, CLOCK_BOOTTIME, timeout, USEC_PER_MSEC, on_expired, r);
 }
 
+void manager_identify_link(Manager *m, Link *l) {
+        if (l->n_references == 0 || l->identity_fd >= 0 ||
+            views_open_identity(&m->views, l->name, l->ifindex, &l->identity_fd) < 0)
+                return;
+        if (fd_is_reserved(l->identity_fd))
+                l->identity_fd = close_fd(l->identity_fd);
+}
+
 /* A reference that holds nothing yet, on the books. */
 static int book_reference(Manager *m, Link *l, Caller *caller, const char *reason, uint64_t timeout, Reference **ret) {
         Reference *r;
@@ -167,14 +177,9 @@ static int book_reference(Manager *m, Link *l, Caller *caller, const char *reaso
                 limits_give_reference(&m->limits, caller->uid);
                 return k;
         }
-        m->now.references++;
 
+        manager_identify_link(m, l);
         k = arm_expiry(m, r, timeout);
-        if (k >= 0 && l->identity_fd < 0) {
-                k = views_open_identity(&m->views, l->name, l->ifindex, &l->identity_fd);
-                if (k == -ENODEV)
-                        k = 0; /* being renamed: it only helps after an overrun */
-        }
         if (k < 0) {
                 manager_end_reference(m, r, NULL);
                 return k;
@@ -191,10 +196,14 @@ int manager_acquire(Manager *m, Link *l, Caller *caller, const char *reason, uin
         Limit limit;
 
         /* What is queued is older than what the kernel would do now: a link that has gone is gone from here on. */
-        manager_drain(m);
+        manager_catch_up(m);
         l = manager_find_link(m, ifindex);
         if (!l || l->serial != serial || !l->published)
                 return -ENODEV;
+
+        /* An overrun may have hidden that it is another one. */
+        if (l->identity_fd >= 0 && views_check_identity(l->identity_fd, ifindex) == -ENODEV)
+                manager_end_references_on(m, l, PROMISC_CAUSE_LINK_REMOVED);
 
         limit = limits_check_reference(&m->limits, caller->uid);
         if (limit != LIMIT_NONE)
@@ -205,7 +214,7 @@ int manager_acquire(Manager *m, Link *l, Caller *caller, const char *reason, uin
                 return k;
         id = r->id;
 
-        k = packet_pool_add(m->pool, ifindex, id, l->address_length, &r->unit);
+        k = packet_pool_add(m->pool, ifindex, id, l->address_length, caller->uid == 0, &r->unit);
         if (k < 0) {
                 manager_end_reference(m, r, NULL);
                 return k;
@@ -213,12 +222,13 @@ int manager_acquire(Manager *m, Link *l, Caller *caller, const char *reason, uin
 
         /* Also takes over the step that this made. If the link went in between, the unit is perhaps on another one with
          * the same index: its removal has ended the reference, and dropped the unit there. */
-        manager_drain(m);
+        manager_catch_up(m);
         r = table_find(&m->references, &id);
         if (!r)
                 return -ENODEV;
 
         r->published = true;
+        m->now.references++;
         if (m->observer)
                 m->observer->reference_added(r, m->observer_userdata);
         manager_publish(m);

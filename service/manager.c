@@ -2,10 +2,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "log.h"
-#include "manager-links.h"
+#include "manager-internal.h"
 #include "promisc-names.h"
 #include "text.h"
 #include "util.h"
@@ -26,66 +27,130 @@ void manager_set_paused(Manager *m, bool paused) {
                 log_debug("Cannot pause or go on, ignoring: %s", strerror(-r));
 }
 
+/* A link that only one of the kernel's list and sysfs shows. */
+typedef struct Difference {
+        Manager *manager;
+        int missing;     /* ifindex of one that sysfs does not show, or 0 */
+        uint64_t serial; /* its */
+        int foreign;     /* ifindex of one that sysfs alone shows, or 0 */
+        char name[IF_NAMESIZE];
+} Difference;
+
+static int find_foreign(const char *name, void *userdata) {
+        Difference *d = userdata;
+        uint32_t ifindex;
+
+        if (views_read_ifindex(&d->manager->views, name, &ifindex) < 0 ||
+            manager_find_link(d->manager, (int) ifindex))
+                return 0;
+
+        d->foreign = (int) ifindex;
+        strncpy(d->name, name, sizeof(d->name) - 1);
+        return 1;
+}
+
 static int count_name(const char *name, void *userdata) {
         ++*(size_t *) userdata;
         return 0;
 }
 
 /* Whether sysfs shows the links of the socket's namespace: each that the kernel lists, at its index, and no other, since
- * every namespace has a "lo" of index 1. The first that is missing is named. */
-static int compare_with_sysfs(Manager *m, const Link **ret_missing) {
+ * every namespace has a "lo" of index 1. Returns 1 if not, and one of those that differ. */
+static int compare_with_sysfs(Manager *m, Difference *ret) {
+        Difference d = { .manager = m };
         size_t n = 0;
         int r;
 
-        *ret_missing = NULL;
         for (size_t i = 0; i < m->links.n; i++) {
                 Link *l = m->links.items[i];
 
-                if (!l->published) {
-                        *ret_missing = l;
-                        manager_mark_stale(m, l); /* for the next try */
-                        return -EXDEV;
-                }
+                if (l->published)
+                        continue;
+                manager_mark_stale(m, l); /* for the next try */
+                d.missing = l->ifindex;
+                d.serial = l->serial;
+                memcpy(d.name, l->name, sizeof(d.name));
+                *ret = d;
+                return 1;
         }
 
         r = views_each_name(&m->views, count_name, &n);
-        if (r < 0)
+        if (r < 0 || n == m->links.n)
                 return r;
-        return n == m->links.n ? 0 : -EXDEV;
+
+        r = views_each_name(&m->views, find_foreign, &d);
+        if (r > 0)
+                *ret = d;
+        return r;
+}
+
+/* Links come, go and are renamed while we look. Only the very same difference, still there after all events up to then were
+ * taken over, is a verdict. */
+static int check_sysfs(Manager *m) {
+        Difference d, before = {};
+        char name[NAME_ESCAPED_MAX];
+        int r;
+
+        for (;;) {
+                manager_catch_up(m);
+                manager_publish(m);
+                r = compare_with_sysfs(m, &d);
+                if (r <= 0)
+                        break;
+                if (d.serial == before.serial && d.foreign == before.foreign)
+                        break;
+                before = d;
+        }
+
+        if (r < 0) {
+                log_error("Cannot read /sys/class/net: %s", strerror(-r));
+                return r;
+        }
+        if (r == 0)
+                return 0;
+
+        name_escape(d.name, name);
+        if (d.missing)
+                log_error("/sys/class/net is not that of this network namespace: it does not show link %i as \"%s\". "
+                          "Mount a sysfs of this namespace on /sys.", d.missing, name);
+        else
+                log_error("/sys/class/net is not that of this network namespace: it shows \"%s\" as link %i, which the "
+                          "kernel does not list here. Mount a sysfs of this namespace on /sys.", name, d.foreign);
+        return -EXDEV;
 }
 
 int manager_synchronize(Manager *m) {
-        char name[NAME_ESCAPED_MAX];
-        const Link *missing;
-        int r;
+        int r, code;
 
         while (!m->synchronized) {
                 r = sd_event_run(m->event, UINT64_MAX);
                 if (r < 0)
                         return r;
-                if (sd_event_get_state(m->event) == SD_EVENT_FINISHED)
-                        return -ECANCELED;
+                if (sd_event_get_exit_code(m->event, &code) >= 0)
+                        return code == 0 ? -ECANCELED : -EIO;
         }
 
-        /* Links may come, go and be renamed while we look: only what stays is a verdict. */
-        for (unsigned tries = 0; tries < 10; tries++) {
-                manager_drain(m);
-                manager_publish(m);
-                r = compare_with_sysfs(m, &missing);
-                if (r != -EXDEV)
-                        break;
-        }
+        return check_sysfs(m);
+}
 
-        if (r == -EXDEV && missing)
-                log_error("/sys/class/net is not that of this network namespace: it does not show link %i as \"%s\". "
-                          "Mount a sysfs of this namespace on /sys.", missing->ifindex,
-                          name_escape(missing->name, name));
-        else if (r == -EXDEV)
-                log_error("/sys/class/net is not that of this network namespace: it shows links that the kernel does "
-                          "not list here. Mount a sysfs of this namespace on /sys.");
-        else if (r < 0)
-                log_error("Cannot read /sys/class/net: %s", strerror(-r));
-        return r;
+/* A socket that was passed in may be another namespace's than the one that we hold references in. */
+static int check_namespace(Manager *m) {
+        uint64_t theirs, ours;
+        socklen_t length = sizeof(ours);
+        int r;
+
+        r = rtnl_get_namespace(m->rtnl, &theirs);
+        if (r >= 0 && getsockopt(m->views.ioctl_fd, SOL_SOCKET, SO_NETNS_COOKIE, &ours, &length) < 0)
+                r = -errno;
+        if (r == -ENOPROTOOPT)
+                return 0; /* before Linux 5.14 there is no way to tell */
+        if (r < 0)
+                return r;
+        if (theirs == ours)
+                return 0;
+
+        log_error("The netlink socket passed in is of another network namespace");
+        return -EXDEV;
 }
 
 static int setup(Manager *m, int netlink_fd) {
@@ -106,6 +171,10 @@ static int setup(Manager *m, int netlink_fd) {
                 log_error("Cannot open /sys/class/net: %s", strerror(-r));
                 return r;
         }
+
+        r = check_namespace(m);
+        if (r < 0)
+                return r;
 
         r = packet_pool_new(&m->pool);
         if (r >= 0)

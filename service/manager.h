@@ -50,8 +50,6 @@ typedef struct ManagerCounts {
         uint32_t links, promiscuous_links, references;
 } ManagerCounts;
 
-typedef struct Bus Bus;
-
 struct Manager {
         sd_event *event;
         Rtnl *rtnl;
@@ -59,7 +57,6 @@ struct Manager {
         PacketPool *pool;
         Limits limits;
         Options options;
-        Bus *bus; /* that it is published on; only what is published there looks at it */
 
         Table links;      /* by ifindex */
         Table references; /* by id */
@@ -69,7 +66,7 @@ struct Manager {
         sd_event_source *ending;
         bool paused;
 
-        Link *stale; /* list: views are to be read again */
+        LIST_HEAD(, Link) stale; /* views are to be read again */
         ManagerCounts now, announced;
         uint64_t network_namespace; /* inode */
         uint64_t overruns;
@@ -78,6 +75,7 @@ struct Manager {
         ManagerDump dump;    /* under way */
         unsigned generation; /* of the dump under way or last done */
         unsigned corrected;  /* links that it found to have drifted */
+        unsigned passes;     /* of the timer since it began */
         bool synchronized;   /* a first dump is complete */
 
         sd_event_source *resync_timer;
@@ -107,8 +105,11 @@ void manager_set_observer(Manager *m, const ManagerObserver *observer, void *use
 /* While paused nothing is told by itself that comes in masses: the kernel's buffer and our lists hold it. */
 void manager_set_paused(Manager *m, bool paused);
 
-/* Takes over what the kernel has queued, so that what is read or changed next is up to date. */
+/* Takes over what the kernel has queued, at most a turn's worth, which is nearly always all. */
 void manager_drain(Manager *m);
+
+/* Takes over all that the kernel had queued when this was called: for what must not be done on old knowledge. */
+void manager_catch_up(Manager *m);
 
 /* Tells of all changes that were taken over, without waiting. */
 void manager_publish(Manager *m);
@@ -127,6 +128,10 @@ int manager_acquire(Manager *m, Link *link, Caller *caller, const char *reason, 
 
 /* Ends one; cause is one of PROMISC_CAUSE_…. */
 void manager_end_reference(Manager *m, Reference *r, const char *cause);
+
+/* Opens the identity of a link with references, where it has none yet and descriptors are left. Without it, only an
+ * overrun that hides a removal cannot be told from nothing. */
+void manager_identify_link(Manager *m, Link *l);
 
 /* Ends all on this link, which is going. */
 void manager_end_references_on(Manager *m, Link *l, const char *cause);

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include "packet-socket.h"
@@ -44,11 +45,27 @@ PacketPool *packet_pool_free(PacketPool *p) {
         return NULL;
 }
 
-static int socket_open(PacketPool *p, PacketSocket **ret) {
-        PacketSocket *s;
+/* Asks before there is a socket, because closing one takes 12 ms. */
+static int check_descriptors(void) {
+        int fd = eventfd(0, EFD_CLOEXEC);
+        bool reserved = fd >= 0 && fd_is_reserved(fd);
 
-        if (p->n_sockets == PACKET_SOCKETS_MAX)
+        if (fd < 0)
+                return -errno;
+        close(fd);
+        return reserved ? -EMFILE : 0;
+}
+
+static int socket_open(PacketPool *p, bool reserve, PacketSocket **ret) {
+        PacketSocket *s;
+        int r;
+
+        if (p->n_sockets >= PACKET_SOCKETS_MAX - (reserve ? 0 : PACKET_SOCKETS_ROOT))
                 return -EUSERS;
+
+        r = check_descriptors();
+        if (r < 0)
+                return r;
 
         s = calloc(1, sizeof(PacketSocket));
         if (!s)
@@ -57,8 +74,7 @@ static int socket_open(PacketPool *p, PacketSocket **ret) {
         /* Protocol 0: the kernel delivers nothing to it, bound or not. */
         s->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (s->fd < 0) {
-                int r = -errno;
-
+                r = -errno;
                 free(s);
                 return r;
         }
@@ -75,7 +91,7 @@ static bool has_unaddressed(const PacketSocket *s, int ifindex) {
         return false;
 }
 
-static int socket_for(PacketPool *p, const PacketUnit *u, PacketSocket **ret) {
+static int socket_for(PacketPool *p, const PacketUnit *u, bool reserve, PacketSocket **ret) {
         while (p->first_free < p->n_sockets && p->sockets[p->first_free]->n_units == PACKET_SOCKET_UNITS_MAX)
                 p->first_free++;
 
@@ -91,7 +107,7 @@ static int socket_for(PacketPool *p, const PacketUnit *u, PacketSocket **ret) {
                 return 0;
         }
 
-        return socket_open(p, ret);
+        return socket_open(p, reserve, ret);
 }
 
 static int membership(const PacketUnit *u, int option) {
@@ -105,14 +121,15 @@ static int membership(const PacketUnit *u, int option) {
         return setsockopt(u->socket->fd, SOL_PACKET, option, &mr, sizeof(mr)) < 0 ? -errno : 0;
 }
 
-int packet_pool_add(PacketPool *p, int ifindex, uint64_t id, unsigned address_length, PacketUnit *ret) {
+int packet_pool_add(PacketPool *p, int ifindex, uint64_t id, unsigned address_length, bool reserve,
+                    PacketUnit *ret) {
         PacketUnit u = { .ifindex = ifindex, .address_length = address_length >= 6 ? 6 : 0 };
         int r;
 
         for (unsigned i = 0; i < u.address_length; i++)
                 u.address[i] = (uint8_t) (id >> (40 - 8 * i));
 
-        r = socket_for(p, &u, &u.socket);
+        r = socket_for(p, &u, reserve, &u.socket);
         if (r < 0)
                 return r;
 

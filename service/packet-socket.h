@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Promiscuous units of the kernel's counter, held by AF_PACKET sockets that never receive a packet (protocol 0).
@@ -13,6 +14,7 @@
 /* PACKET_DIAG hides a socket of more than 85 memberships, and all sockets behind it. */
 #define PACKET_SOCKET_UNITS_MAX 64U
 #define PACKET_SOCKETS_MAX      256U
+#define PACKET_SOCKETS_ROOT     32U /* kept for UID 0: one user can take a socket for each reference on a tun */
 #define PACKET_POOL_UNITS_MAX   (PACKET_SOCKET_UNITS_MAX * PACKET_SOCKETS_MAX)
 
 typedef struct PacketPool PacketPool;
@@ -29,11 +31,13 @@ typedef struct PacketUnit {
 int packet_pool_new(PacketPool **ret);
 PacketPool *packet_pool_free(PacketPool *p);
 
-/* Raises the counter of the device by exactly one. address_length is the device's.
+/* Raises the counter of the device by exactly one. address_length is the device's; without reserve the last
+ * PACKET_SOCKETS_ROOT sockets are not touched.
  * Errors: -ENODEV no such device; -EOVERFLOW the kernel's counter is at its end; -EUSERS all sockets are taken;
  * -EINVAL the device's address is shorter than was said; -ENOMEM, -ENOBUFS, -EMFILE, -ENFILE, -EPERM. Nothing is held
  * then. Costs: about 6 µs; up to 38 µs more where a socket is made. */
-int packet_pool_add(PacketPool *p, int ifindex, uint64_t id, unsigned address_length, PacketUnit *ret);
+int packet_pool_add(PacketPool *p, int ifindex, uint64_t id, unsigned address_length, bool reserve,
+                    PacketUnit *ret);
 
 /* Lowers it again. Harmless when the device took the unit along as it went. */
 void packet_pool_drop(PacketPool *p, PacketUnit *unit);

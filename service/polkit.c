@@ -18,23 +18,24 @@
 #define ANSWER_USEC             (10 * USEC_PER_SEC)
 #define ANSWER_INTERACTIVE_USEC (5 * 60 * USEC_PER_SEC)
 
-/* The bus allows a connection 128 open replies. A question that nobody waits for any more stays open there until polkit
- * answers or leaves, so those that a stuck polkit collects have a limit, too. 64 more may be waiting. */
-#define ABANDONED_MAX 48U
-
 struct Polkit {
         sd_bus *bus;
         uint64_t last_cancellation;
-        unsigned n_abandoned;
-        PolkitCheck *checks; /* list */
+        unsigned n_unanswered; /* that polkit did not answer in time, and has not since */
+        bool warned;           /* that it does not do its work; once, until it does */
+        LIST_HEAD(, PolkitCheck) checks;
 };
 
 struct PolkitCheck {
         Polkit *polkit;
-        PolkitCheck *previous, *next;
+        LIST_ENTRY(PolkitCheck) checks;
 
+        Limits *limits;
+        uid_t uid;
         uint64_t cancellation;
-        bool interactive, abandoned;
+        bool interactive;
+        bool abandoned;  /* nobody waits for the answer any more */
+        bool unanswered; /* because it did not come in time */
         sd_bus_slot *slot;
         sd_event_source *timer;
 
@@ -56,15 +57,9 @@ static PolkitCheck *check_free(PolkitCheck *c) {
         if (!c)
                 return NULL;
 
-        if (c->previous)
-                c->previous->next = c->next;
-        else if (c->polkit->checks == c)
-                c->polkit->checks = c->next;
-        if (c->next)
-                c->next->previous = c->previous;
-
-        if (c->abandoned)
-                c->polkit->n_abandoned--;
+        LIST_REMOVE(c, checks);
+        limits_give_authorization(c->limits, c->uid);
+        c->polkit->n_unanswered -= c->unanswered;
         sd_bus_slot_unref(c->slot);
         sd_event_source_disable_unref(c->timer);
         free(c);
@@ -79,8 +74,8 @@ Polkit *polkit_free(Polkit *p) {
         if (!p)
                 return NULL;
 
-        while (p->checks)
-                check_free(p->checks);
+        while (!LIST_EMPTY(&p->checks))
+                check_free(LIST_FIRST(&p->checks));
         free(p);
         return NULL;
 }
@@ -95,7 +90,6 @@ PolkitCheck *polkit_check_cancel(PolkitCheck *c) {
 
         p = c->polkit;
         c->abandoned = true;
-        p->n_abandoned++;
         c->timer = sd_event_source_disable_unref(c->timer);
 
         snprintf(id, sizeof(id), "promiscd-%" PRIu64, c->cancellation);
@@ -129,6 +123,12 @@ static int read_reply(sd_bus_message *reply, bool interactive, Verdict *ret) {
         return 0;
 }
 
+/* Everybody may ask, so that everybody could fill the journal. */
+static void warn_once(Polkit *p, const char *why) {
+        log_line(p->warned ? LOG_DEBUG : LOG_WARNING, NULL, "polkit does not authorize anybody: %s", why);
+        p->warned = true;
+}
+
 static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         PolkitCheck *c = userdata;
         const sd_bus_error *e = sd_bus_message_get_error(reply);
@@ -141,13 +141,13 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error) 
                 return 0;
         }
 
+        r = e ? 0 : read_reply(reply, c->interactive, &verdict);
         if (e)
-                log_warning("polkit does not answer: %s", e->message ?: e->name);
-        else {
-                r = read_reply(reply, c->interactive, &verdict);
-                if (r < 0)
-                        log_warning("Cannot read polkit's answer, taking it for a no: %s", strerror(-r));
-        }
+                warn_once(c->polkit, e->message ?: e->name);
+        else if (r < 0)
+                warn_once(c->polkit, "its answer makes no sense");
+        else
+                c->polkit->warned = false;
 
         userdata = c->userdata;
         check_free(c);
@@ -159,7 +159,9 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
         PolkitCheck *c = userdata;
         polkit_verdict_t f = c->f;
 
-        log_warning("polkit did not answer in time");
+        warn_once(c->polkit, "no answer in time");
+        c->unanswered = true;
+        c->polkit->n_unanswered++;
         userdata = c->userdata;
         polkit_check_cancel(c);
         f(VERDICT_NO_ANSWER, userdata);
@@ -220,18 +222,28 @@ static int call_polkit(PolkitCheck *c, const char *peer, const Question *q) {
         return r;
 }
 
-int polkit_check(Polkit *p, const char *peer, const Question *q, bool interactive, polkit_verdict_t f, void *userdata,
-                 PolkitCheck **ret) {
+bool polkit_is_silent(const Polkit *p) {
+        return p->n_unanswered > 0;
+}
+
+int polkit_check(Polkit *p, Limits *limits, const Caller *caller, const Question *q, bool interactive,
+                 polkit_verdict_t f, void *userdata, PolkitCheck **ret) {
         _cleanup_(check_freep) PolkitCheck *c = NULL;
         int r;
 
-        if (p->n_abandoned >= ABANDONED_MAX)
-                return -EBUSY;
+        r = limits_take_authorization(limits, caller->uid);
+        if (r < 0)
+                return r;
 
         c = calloc(1, sizeof(PolkitCheck));
-        if (!c)
+        if (!c) {
+                limits_give_authorization(limits, caller->uid);
                 return -ENOMEM;
+        }
+        LIST_INSERT_HEAD(&p->checks, c, checks);
         c->polkit = p;
+        c->limits = limits;
+        c->uid = caller->uid;
         c->cancellation = ++p->last_cancellation;
         c->interactive = interactive;
         c->f = f;
@@ -243,14 +255,10 @@ int polkit_check(Polkit *p, const char *peer, const Question *q, bool interactiv
         if (r < 0)
                 return r;
 
-        r = call_polkit(c, peer, q);
+        r = call_polkit(c, caller->name, q);
         if (r < 0)
                 return r;
 
-        c->next = p->checks;
-        if (c->next)
-                c->next->previous = c;
-        p->checks = c;
         *ret = TAKE_PTR(c);
         return 0;
 }

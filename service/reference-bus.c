@@ -33,34 +33,16 @@ static int reference_find(sd_bus *bus, const char *path, const char *interface, 
         return 1;
 }
 
+static bool reference_path_of(const void *item, char buf[static BUS_PATH_MAX]) {
+        const Reference *r = item;
+
+        reference_bus_path(r->id, buf);
+        return reference_is_shown(r);
+}
+
 static int reference_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***ret, sd_bus_error *error) {
-        const Table *references = &((Bus *) userdata)->manager->references;
-        char **paths, buf[REFERENCE_PATH_MAX];
-        size_t n = 0;
-
-        if (strncmp(prefix, PROMISC_REFERENCE_PREFIX "/", strlen(PROMISC_REFERENCE_PREFIX "/")) == 0)
-                return 0;
-
-        paths = calloc(references->n + 1, sizeof(char *));
-        if (!paths)
-                return -ENOMEM;
-
-        for (size_t i = 0; i < references->n; i++) {
-                const Reference *r = references->items[i];
-
-                if (!reference_is_shown(r))
-                        continue;
-                paths[n] = strdup(reference_bus_path(r->id, buf));
-                if (!paths[n++]) {
-                        while (n-- > 0)
-                                free(paths[n]);
-                        free(paths);
-                        return -ENOMEM;
-                }
-        }
-
-        *ret = paths;
-        return 1;
+        return bus_enumerate(prefix, PROMISC_REFERENCE_PREFIX, &((Bus *) userdata)->manager->references,
+                             reference_path_of, ret);
 }
 
 int reference_bus_release(Bus *b, sd_bus_message *m, sd_bus_message_handler_t handler, void *object, Reference *r,
@@ -68,15 +50,13 @@ int reference_bus_release(Bus *b, sd_bus_message *m, sd_bus_message_handler_t ha
         Question q = { .action = PROMISC_ACTION_RELEASE, .ifindex = r->link->ifindex };
         char name[NAME_ESCAPED_MAX];
         Caller *caller;
-        bool own;
         int k;
 
         k = call_identify(b->calls, m, handler, object, &caller, error);
         if (k <= 0)
                 return k < 0 ? k : 1;
 
-        own = caller->uid == r->uid;
-        if (!own) {
+        if (caller->uid != r->uid) {
                 name_escape(r->link->name, q.interface);
                 strcpy(q.reason, r->reason);
                 k = call_authorize(b->calls, m, handler, object, caller, &q, error);
@@ -84,11 +64,11 @@ int reference_bus_release(Bus *b, sd_bus_message *m, sd_bus_message_handler_t ha
                         return k < 0 ? k : 1;
         }
 
-        if (!own)
+        if (caller != r->caller)
                 log_line(LOG_NOTICE, &(const LogContext){ .interface = name_escape(r->link->name, name), .reference = r->id },
                          "Reference %" PRIu64 " of user %u is being released by user %u", r->id, r->uid, caller->uid);
-        manager_end_reference(b->manager, r, own ? PROMISC_CAUSE_RELEASED : PROMISC_CAUSE_REVOKED);
-        manager_drain(b->manager);
+        manager_end_reference(b->manager, r, caller == r->caller ? PROMISC_CAUSE_RELEASED : PROMISC_CAUSE_REVOKED);
+        manager_catch_up(b->manager);
         manager_publish(b->manager);
 
         return sd_bus_reply_method_return(m, NULL);
@@ -97,21 +77,14 @@ int reference_bus_release(Bus *b, sd_bus_message *m, sd_bus_message_handler_t ha
 static int method_release(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Reference *r = userdata;
 
-        return reference_bus_release(r->manager->bus, m, method_release, r, r, error);
+        return reference_bus_release(bus_of_manager(r->manager), m, method_release, r, r, error);
 }
 
-#define GETTER(name, type, expression)                                                                          \
-        static int get_##name(sd_bus *bus, const char *path, const char *interface, const char *property,       \
-                              sd_bus_message *reply, void *userdata, sd_bus_error *error) {                     \
-                const Reference *r = userdata;                                                                  \
-                                                                                                                \
-                return sd_bus_message_append(reply, type, expression);                                          \
-        }
+BUS_GETTER(Reference, link, "o", link_bus_path(o->link->ifindex, (char[LINK_PATH_MAX]){}))
+BUS_GETTER(Reference, index, "i", o->link->ifindex)
+BUS_GETTER(Reference, owner, "s", o->caller ? o->caller->name : "")
+BUS_GETTER(Reference, process_id, "u", (uint32_t) o->pid)
 
-GETTER(link, "o", link_bus_path(r->link->ifindex, (char[LINK_PATH_MAX]){}))
-GETTER(index, "i", r->link->ifindex)
-GETTER(owner, "s", r->caller ? r->caller->name : "")
-GETTER(process_id, "u", (uint32_t) r->pid)
 static int get_lifetime(sd_bus *bus, const char *path, const char *interface, const char *property,
                         sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         return sd_bus_message_append(reply, "s", PROMISC_LIFETIME_CONNECTION);

@@ -25,16 +25,9 @@ int reference_new(uint64_t id, Link *link, Caller *caller, const char *reason, R
         r->pid = caller->pid;
         r->acquired_timestamp = now_usec(CLOCK_REALTIME);
 
-        r->link_next = link->references;
-        if (r->link_next)
-                r->link_next->link_previous = r;
-        link->references = r;
+        LIST_INSERT_HEAD(&link->references, r, of_link);
         link->n_references++;
-
-        r->caller_next = caller->references;
-        if (r->caller_next)
-                r->caller_next->caller_previous = r;
-        caller->references = r;
+        LIST_INSERT_HEAD(&caller->references, r, of_caller);
 
         *ret = r;
         return 0;
@@ -44,26 +37,15 @@ void reference_forget_caller(Reference *r) {
         if (!r->caller)
                 return;
 
-        if (r->caller_previous)
-                r->caller_previous->caller_next = r->caller_next;
-        else
-                r->caller->references = r->caller_next;
-        if (r->caller_next)
-                r->caller_next->caller_previous = r->caller_previous;
+        LIST_REMOVE(r, of_caller);
         r->caller = NULL;
-        r->caller_previous = r->caller_next = NULL;
 }
 
 Reference *reference_free(Reference *r) {
         if (!r)
                 return NULL;
 
-        if (r->link_previous)
-                r->link_previous->link_next = r->link_next;
-        else
-                r->link->references = r->link_next;
-        if (r->link_next)
-                r->link_next->link_previous = r->link_previous;
+        LIST_REMOVE(r, of_link);
         r->link->n_references--;
 
         reference_forget_caller(r);

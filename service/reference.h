@@ -28,8 +28,8 @@ struct Reference {
         PacketUnit unit;
         sd_event_source *timer;
 
-        Reference *link_previous, *link_next;     /* among the link's */
-        Reference *caller_previous, *caller_next; /* among the caller's */
+        LIST_ENTRY(Reference) of_link;
+        LIST_ENTRY(Reference) of_caller;
 };
 
 /* Puts itself into the lists of link and caller; holds no unit yet. Errors: -ENOMEM. */

@@ -8,6 +8,7 @@
 
 #include "rtnl-parse.h"
 #include "text.h"
+#include "util.h"
 
 /* Walks the attributes between two addresses and refuses what does not end exactly there. Each nesting level has its
  * own callback. */
@@ -43,6 +44,13 @@ static int check_alternative_name(const struct nlattr *a, void *userdata) {
 }
 
 static int parse_linkinfo(const struct nlattr *a, void *userdata) {
+        static const struct {
+                const char *name;
+                LinkKind kind;
+        } kinds[] = {
+                { "veth", LINK_KIND_PAIR },      { "vxcan", LINK_KIND_PAIR },     { "netkit", LINK_KIND_PAIR },
+                { "bond", LINK_KIND_AGGREGATE }, { "team", LINK_KIND_AGGREGATE },
+        };
         LinkMessage *m = userdata;
         const char *kind;
         size_t n;
@@ -54,10 +62,9 @@ static int parse_linkinfo(const struct nlattr *a, void *userdata) {
 
         kind = mnl_attr_get_str(a);
         n = strnlen(kind, mnl_attr_get_payload_len(a));
-        if (n == 4 && memcmp(kind, "veth", 4) == 0)
-                m->kind = LINK_KIND_VETH;
-        else if (n == 4 && (memcmp(kind, "bond", 4) == 0 || memcmp(kind, "team", 4) == 0))
-                m->kind = LINK_KIND_AGGREGATE;
+        for (size_t i = 0; i < ELEMENTSOF(kinds); i++)
+                if (strlen(kinds[i].name) == n && memcmp(kinds[i].name, kind, n) == 0)
+                        m->kind = kinds[i].kind;
         return 0;
 }
 
@@ -160,7 +167,7 @@ int link_message_parse(const struct nlmsghdr *h, LinkMessage *ret) {
         if (!p.m.removed && (p.m.name[0] == '\0' || !p.promiscuity))
                 return -EBADMSG;
 
-        if (p.foreign_lower || p.m.kind == LINK_KIND_VETH || p.m.lower == p.m.ifindex)
+        if (p.foreign_lower || p.m.kind == LINK_KIND_PAIR || p.m.lower == p.m.ifindex)
                 p.m.lower = 0;
         if (!p.m.removed)
                 p.m.moved = false;

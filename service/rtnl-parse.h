@@ -11,7 +11,7 @@
 
 typedef enum LinkKind {
         LINK_KIND_OTHER,
-        LINK_KIND_VETH,         /* IFLA_LINK is the peer, not a device below */
+        LINK_KIND_PAIR,         /* veth and the like: IFLA_LINK is the peer, not a device below */
         LINK_KIND_AGGREGATE,    /* bond, team: their address lists go on to their ports */
 } LinkKind;
 

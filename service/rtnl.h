@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <systemd/sd-event.h>
 
 #include "rtnl-parse.h"
@@ -25,6 +26,10 @@ typedef struct RtnlHandler {
         void (*overrun)(void *userdata);
         /* The queue was read, to its end or to the limit of one turn. Also after a failure. */
         void (*drained)(bool empty, void *userdata);
+        /* A dump was asked for: what is seen from here on, by its answers or by events, is there. Again if it is repeated. */
+        void (*dumping)(void *userdata);
+        /* rtnl_ask() for that link has no answer, mostly because it is gone. */
+        void (*refused)(int ifindex, void *userdata);
 } RtnlHandler;
 
 /* Takes fd, a bound NETLINK_ROUTE socket, as the subscription; with -1 it opens its own, with the largest buffer that it
@@ -36,13 +41,22 @@ Rtnl *rtnl_free(Rtnl *r);
 /* Asks for all links. While one dump runs, another is begun after it. */
 int rtnl_dump(Rtnl *r);
 
+/* The same, but no more is expected of a dump that was begun before. */
+int rtnl_dump_anew(Rtnl *r);
+
 /* Asks for one link; if it is gone, nothing comes. */
 int rtnl_ask(Rtnl *r, int ifindex);
 
-/* Reads what is queued now, at most a turn's worth, and reports it; never blocks. For callers who are about to answer
- * somebody from the model. Re-entry from a handler is harmless: it does nothing.
+/* Reads what is queued now, at most a turn's worth, and reports it; never blocks. Re-entry from a handler is harmless: it
+ * does nothing. Returns 0 when the queue is empty, 1 when there is more.
  * Errors: those of recvmmsg(): the socket is of no use any more. */
 int rtnl_drain(Rtnl *r);
+
+/* Reads all that was queued when it was called, however long that takes: 15 µs a message. */
+int rtnl_catch_up(Rtnl *r);
+
+/* The cookie of the network namespace that the socket is in. Errors: -ENOPROTOOPT before Linux 5.14. */
+int rtnl_get_namespace(Rtnl *r, uint64_t *ret);
 
 /* Stops and resumes reading in the loop (not rtnl_drain()): the kernel's buffer holds what comes meanwhile. */
 int rtnl_set_enabled(Rtnl *r, bool enabled);

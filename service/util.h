@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,6 +46,16 @@ static inline int close_fd(int fd) {
 
 static inline void close_fdp(int *fd) {
         close_fd(*fd);
+}
+
+/* Descriptors that references must leave: those that reading a link's views takes, and some for libraries. */
+#define FD_RESERVE 16U
+
+/* Whether the descriptor, being the lowest that was free, is one of the last. */
+static inline bool fd_is_reserved(int fd) {
+        struct rlimit l;
+
+        return getrlimit(RLIMIT_NOFILE, &l) >= 0 && (rlim_t) fd + FD_RESERVE >= l.rlim_cur;
 }
 
 /* µs of the given clock; no clock that is used here can fail. */

@@ -101,6 +101,12 @@ int views_read_sysfs(const Views *v, const char *name, int ifindex, uint32_t *re
         return read_number(fd, "flags", ret_flags);
 }
 
+int views_read_ifindex(const Views *v, const char *name, uint32_t *ret) {
+        _cleanup_(close_fdp) int fd = openat(v->class_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+        return fd < 0 ? device_error(errno) : read_number(fd, "ifindex", ret);
+}
+
 static int check_ioctl_index(const Views *v, const char *name, int ifindex) {
         struct ifreq ifr = {};
 

@@ -33,5 +33,8 @@ int views_open_identity(const Views *v, const char *name, int ifindex, int *ret_
 /* Whether the device of the handle is still there and has that ifindex. */
 int views_check_identity(int fd, int ifindex);
 
+/* The index that sysfs has for that name. Errors: as views_read_sysfs(). */
+int views_read_ifindex(const Views *v, const char *name, uint32_t *ret);
+
 /* Calls f for each link that sysfs shows, until one call returns non-zero; that is then returned. */
 int views_each_name(const Views *v, int (*f)(const char *name, void *userdata), void *userdata);

@@ -5,6 +5,8 @@
 #include <linux/if_packet.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "packet-socket.h"
@@ -20,6 +22,7 @@
 int __wrap_socket(int domain, int type, int protocol);
 int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t length);
 int __wrap_close(int fd);
+int __wrap_eventfd(unsigned count, int flags);
 
 typedef struct Entry {
         int ifindex;
@@ -36,7 +39,8 @@ static struct {
         unsigned n_sockets, n_closed;
         unsigned counter[DEVICES];
         unsigned address_length[DEVICES];
-        int fail_socket, fail_add; /* errno of the next call */
+        int fail_socket, fail_add, fail_eventfd; /* errno of the next call */
+        int lowest_fd;
 } kernel;
 
 static void kernel_init(void) {
@@ -106,9 +110,18 @@ int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_
         return 0;
 }
 
+/* What is probed for: the lowest descriptor that is free. */
+int __wrap_eventfd(unsigned count, int flags) {
+        assert_true(flags & EFD_CLOEXEC);
+        errno = kernel.fail_eventfd;
+        return errno ? -1 : kernel.lowest_fd;
+}
+
 int __wrap_close(int fd) {
         unsigned s = (unsigned) (fd - FIRST_FD);
 
+        if (fd == kernel.lowest_fd)
+                return 0;
         assert_true(s < kernel.n_sockets && kernel.sockets[s].open);
         kernel.sockets[s].open = false;
         kernel.n_closed++;
@@ -146,7 +159,7 @@ static void pool_end(PacketPool *p) {
 static void add(PacketPool *p, int ifindex, uint64_t id, PacketUnit *u) {
         unsigned before = kernel.counter[ifindex];
 
-        assert_int_equal(packet_pool_add(p, ifindex, id, kernel.address_length[ifindex], u), 0);
+        assert_int_equal(packet_pool_add(p, ifindex, id, kernel.address_length[ifindex], true, u), 0);
         assert_int_equal(kernel.counter[ifindex], before + 1);
         assert_non_null(u->socket);
 }
@@ -240,21 +253,56 @@ static void test_all_sockets_taken(void **state) {
 
         for (unsigned i = 0; i < PACKET_SOCKETS_MAX; i++)
                 add(p, 3, 1 + i, units + i);
-        assert_int_equal(packet_pool_add(p, 3, 1000, 0, &one), -EUSERS);
+        assert_int_equal(packet_pool_add(p, 3, 1000, 0, true, &one), -EUSERS);
         assert_int_equal(kernel.counter[3], PACKET_SOCKETS_MAX);
         assert_int_equal(one.ifindex, 99);
 
         /* There is room for other devices. */
         for (unsigned i = PACKET_SOCKETS_MAX; i < PACKET_POOL_UNITS_MAX; i++)
                 add(p, 1, 1 + i, units + i);
-        assert_int_equal(packet_pool_add(p, 1, 20000, 6, &one), -EUSERS);
-        assert_int_equal(packet_pool_add(p, 4, 20000, 0, &one), -EUSERS);
+        assert_int_equal(packet_pool_add(p, 1, 20000, 6, true, &one), -EUSERS);
+        assert_int_equal(packet_pool_add(p, 4, 20000, 0, true, &one), -EUSERS);
 
         drop(p, units + 5000);
         add(p, 1, 20000, units + 5000);
         drop(p, units + 17);
         add(p, 3, 20001, units + 17);
         assert_int_equal(kernel.counter[1] + kernel.counter[3], PACKET_POOL_UNITS_MAX);
+        pool_end(p);
+}
+
+/* Without reserve the last sockets are left. */
+static void test_reserve(void **state) {
+        static PacketUnit units[PACKET_SOCKETS_MAX];
+        PacketPool *p = pool_new();
+        PacketUnit one = {};
+
+        for (unsigned i = 0; i < PACKET_SOCKETS_MAX - PACKET_SOCKETS_ROOT; i++)
+                assert_int_equal(packet_pool_add(p, 3, 1 + i, 0, false, units + i), 0);
+        assert_int_equal(packet_pool_add(p, 3, 1000, 0, false, &one), -EUSERS);
+        for (unsigned i = PACKET_SOCKETS_MAX - PACKET_SOCKETS_ROOT; i < PACKET_SOCKETS_MAX; i++)
+                assert_int_equal(packet_pool_add(p, 3, 1 + i, 0, true, units + i), 0);
+        assert_int_equal(packet_pool_add(p, 3, 1000, 0, true, &one), -EUSERS);
+        pool_end(p);
+}
+
+/* The last descriptors are for others, and no socket is made only to be closed again. */
+static void test_descriptors(void **state) {
+        PacketPool *p = pool_new();
+        PacketUnit one = {};
+        struct rlimit l;
+
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &l), 0);
+        kernel.lowest_fd = (int) l.rlim_cur - (int) FD_RESERVE;
+        assert_int_equal(packet_pool_add(p, 1, 1, 6, true, &one), -EMFILE);
+        kernel.lowest_fd = 0;
+        kernel.fail_eventfd = ENFILE;
+        assert_int_equal(packet_pool_add(p, 1, 1, 6, true, &one), -ENFILE);
+        assert_int_equal(kernel.n_sockets, 0);
+
+        kernel.fail_eventfd = 0;
+        kernel.lowest_fd = (int) l.rlim_cur - (int) FD_RESERVE - 1;
+        add(p, 1, 1, &one);
         pool_end(p);
 }
 
@@ -266,7 +314,7 @@ static void test_refused_membership(void **state) {
         /* More often than there is room for, so that a place that is lost with each is noticed. */
         for (unsigned i = 0; i < 2 * PACKET_POOL_UNITS_MAX; i++) {
                 kernel.fail_add = errors[i % ELEMENTSOF(errors)];
-                assert_int_equal(packet_pool_add(p, i % 2 ? 1 : 3, 1 + i, i % 2 ? 6 : 0, &u),
+                assert_int_equal(packet_pool_add(p, i % 2 ? 1 : 3, 1 + i, i % 2 ? 6 : 0, true, &u),
                                  -kernel.fail_add);
                 assert_int_equal(u.ifindex, 99);
         }
@@ -274,8 +322,8 @@ static void test_refused_membership(void **state) {
         assert_int_equal(kernel.n_sockets, 1);
 
         /* The kernel's own words: no such device; an address longer than the device's. */
-        assert_int_equal(packet_pool_add(p, DEVICES, 1, 6, &u), -ENODEV);
-        assert_int_equal(packet_pool_add(p, 3, 1, 6, &u), -EINVAL);
+        assert_int_equal(packet_pool_add(p, DEVICES, 1, 6, true, &u), -ENODEV);
+        assert_int_equal(packet_pool_add(p, 3, 1, 6, true, &u), -EINVAL);
 
         add(p, 1, 1, &held);
         add(p, 3, 1, &u);
@@ -290,7 +338,7 @@ static void test_refused_socket(void **state) {
 
         for (size_t i = 0; i < ELEMENTSOF(errors); i++) {
                 kernel.fail_socket = errors[i];
-                assert_int_equal(packet_pool_add(p, 1, 1, 6, &u), -errors[i]);
+                assert_int_equal(packet_pool_add(p, 1, 1, 6, true, &u), -errors[i]);
                 assert_int_equal(u.ifindex, 99);
                 assert_int_equal(kernel.counter[1], 0);
         }
@@ -359,7 +407,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_nothing),           cmocka_unit_test(test_shared_sockets),
                 cmocka_unit_test(test_address),           cmocka_unit_test(test_devices_without_address),
-                cmocka_unit_test(test_all_sockets_taken), cmocka_unit_test(test_refused_membership),
+                cmocka_unit_test(test_all_sockets_taken), cmocka_unit_test(test_reserve), cmocka_unit_test(test_descriptors),
+                cmocka_unit_test(test_refused_membership),
                 cmocka_unit_test(test_refused_socket),    cmocka_unit_test(test_device_gone),
                 cmocka_unit_test(test_random_order),
         };

@@ -255,7 +255,7 @@ static void test_lower(void **state) {
         mnl_attr_put_u32(h, IFLA_LINK, 4);
         put_kind(h, "veth");
         assert_int_equal(parse(h, &m), 0);
-        assert_int_equal(m.kind, LINK_KIND_VETH);
+        assert_int_equal(m.kind, LINK_KIND_PAIR);
         assert_int_equal(m.lower, 0);
 
         /* Some devices name themselves. */
@@ -277,7 +277,7 @@ static void test_kind(void **state) {
                 const char *kind;
                 LinkKind expected;
         } cases[] = {
-                { "veth", LINK_KIND_VETH },      { "bond", LINK_KIND_AGGREGATE },
+                { "veth", LINK_KIND_PAIR },      { "bond", LINK_KIND_AGGREGATE },
                 { "team", LINK_KIND_AGGREGATE }, { "bridge", LINK_KIND_OTHER },
                 { "vet", LINK_KIND_OTHER },      { "vethx", LINK_KIND_OTHER },
                 { "bonding", LINK_KIND_OTHER },  { "tea", LINK_KIND_OTHER },
@@ -301,7 +301,7 @@ static void test_kind(void **state) {
         mnl_attr_put(h, IFLA_INFO_KIND, 4, "veth");
         mnl_attr_nest_end(h, nest);
         assert_int_equal(parse(h, &m), 0);
-        assert_int_equal(m.kind, LINK_KIND_VETH);
+        assert_int_equal(m.kind, LINK_KIND_PAIR);
 
         /* A port's kind is not its own. */
         h = put_newlink(&b);

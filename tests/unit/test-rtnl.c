@@ -209,7 +209,13 @@ static void on_drained(bool empty, void *userdata) {
         hear(empty ? "empty" : "more", -1);
 }
 
-static const RtnlHandler handler = { on_link, on_dumped, on_overrun, on_drained };
+static void on_dumping(void *userdata) {
+}
+
+static void on_refused(int ifindex, void *userdata) {
+}
+
+static const RtnlHandler handler = { on_link, on_dumped, on_overrun, on_drained, on_dumping, on_refused };
 
 static int netlink_socket(void) {
         int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
@@ -439,6 +445,7 @@ static void test_truncated_datagram(void **state) {
 /* Others have their turn, too. */
 static void test_turns(void **state) {
         unsigned turns = 0, before;
+        int r;
 
         for (int i = 1; i <= 1500; i++)
                 queue_event(i);
@@ -446,10 +453,11 @@ static void test_turns(void **state) {
         do {
                 before = heard.n_links;
                 heard.text[0] = '\0';
-                assert_int_equal(rtnl_drain(heard.rtnl), 0);
+                r = rtnl_drain(heard.rtnl);
                 turns++;
                 assert_in_range(heard.n_links, before + 1, before + 600);
-        } while (strstr(heard.text, "more, "));
+                assert_int_equal(r, strstr(heard.text, "more, ") ? 1 : 0);
+        } while (r > 0);
 
         assert_int_equal(heard.n_links, 1500);
         assert_non_null(strstr(heard.text, "event 1500, empty, "));
@@ -466,9 +474,8 @@ static void test_reentry(void **state) {
 static void test_dead_socket(void **state) {
         queue_event(1);
         queue_error(EBADF);
-        assert_int_equal(rtnl_drain(heard.rtnl), 0);
         assert_int_equal(rtnl_drain(heard.rtnl), -EBADF);
-        assert_string_equal(heard.text, "event 1, empty, more, ");
+        assert_string_equal(heard.text, "event 1, more, ");
 }
 
 static void test_questions(void **state) {
