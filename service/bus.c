@@ -108,6 +108,10 @@ static void on_reference_ended(Reference *r, const char *cause, void *userdata) 
         sent(b);
 }
 
+static void on_reference_lost(uint64_t id, const char *cause, void *userdata) {
+        reference_bus_lost(userdata, id, cause);
+}
+
 static void on_changed(unsigned mask, void *userdata) {
         manager_bus_changed(userdata, mask);
 }
@@ -223,6 +227,7 @@ static int publish(Bus *b) {
                 .promiscuity_changed = on_promiscuity_changed,
                 .reference_added = on_reference_added,
                 .reference_ended = on_reference_ended,
+                .reference_lost = on_reference_lost,
                 .changed = on_changed,
                 .resynchronized = on_resynchronized,
         };
@@ -271,8 +276,13 @@ static int connect_system_bus(sd_bus **ret) {
         return 0;
 }
 
+static void on_socket_ready(void *userdata) {
+        calls_socket_ready(((Bus *) userdata)->calls);
+}
+
 int bus_new(Manager *m, Bus **ret) {
         Bus *b = calloc(1, sizeof(Bus));
+        sd_id128_t id;
         int r;
 
         if (!b)
@@ -282,28 +292,22 @@ int bus_new(Manager *m, Bus **ret) {
 
         r = connect_system_bus(&b->bus);
         if (r >= 0)
-                r = sd_bus_attach_event(b->bus, m->event, SD_EVENT_PRIORITY_NORMAL);
-        if (r >= 0)
-                r = sd_bus_set_exit_on_disconnect(b->bus, true);
+                r = sd_bus_get_bus_id(b->bus, &id);
         if (r >= 0)
                 r = calls_new(b->bus, &m->limits, &b->calls);
         if (r < 0) {
                 log_error("Cannot connect to the system bus: %s", strerror(-r));
                 goto fail;
         }
+        sd_id128_to_string(id, m->bus_id);
         calls_set_vanished(b->calls, on_caller_vanished, b);
+        manager_set_socket_ready(m, on_socket_ready, b);
 
         r = watch_writable(b);
         if (r >= 0)
                 r = publish(b);
         if (r < 0) {
                 log_error("Cannot publish the objects: %s", strerror(-r));
-                goto fail;
-        }
-
-        r = sd_bus_request_name(b->bus, PROMISC_BUS_NAME, 0);
-        if (r < 0) {
-                log_error("Cannot take the bus name %s: %s", PROMISC_BUS_NAME, strerror(-r));
                 goto fail;
         }
 
@@ -315,11 +319,39 @@ fail:
         return r;
 }
 
+int bus_take_name(Bus *b) {
+        int r = sd_bus_request_name(b->bus, PROMISC_BUS_NAME, 0);
+
+        if (r < 0)
+                log_error("Cannot take the bus name %s: %s", PROMISC_BUS_NAME, strerror(-r));
+        return r;
+}
+
+static int get_caller(const char *name, Caller **ret, void *userdata) {
+        return calls_get_caller(((Bus *) userdata)->calls, name, ret);
+}
+
+int bus_restore(Bus *b) {
+        return manager_restore(b->manager, get_caller, b);
+}
+
+int bus_serve(Bus *b) {
+        int r;
+
+        r = sd_bus_attach_event(b->bus, b->manager->event, SD_EVENT_PRIORITY_NORMAL);
+        if (r >= 0)
+                r = sd_bus_set_exit_on_disconnect(b->bus, true);
+        if (r < 0)
+                log_error("Cannot serve the system bus: %s", strerror(-r));
+        return r;
+}
+
 Bus *bus_free(Bus *b) {
         if (!b)
                 return NULL;
 
         manager_set_observer(b->manager, NULL, NULL);
+        manager_set_socket_ready(b->manager, NULL, NULL);
         calls_free(b->calls);
         sd_event_source_disable_unref(b->writable);
         close_fd(b->writable_fd);

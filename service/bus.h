@@ -17,9 +17,18 @@ typedef struct Bus {
         unsigned n_sent;
 } Bus;
 
-/* Connects to the system bus, publishes what the manager knows, and only then takes the name.
- * Errors: those of sd-bus, after a message; -EEXIST: the name is taken. */
+/* Connects to the system bus and publishes what the manager will know. Signals can be sent from then on; calls have to wait
+ * for bus_serve(). Errors: those of sd-bus, after a message; the same for those that follow. */
 int bus_new(Manager *m, Bus **ret);
+
+/* Errors: -EEXIST the name is taken. */
+int bus_take_name(Bus *b);
+
+/* Takes over the references that a former process held for callers on this bus. */
+int bus_restore(Bus *b);
+
+/* Begins to answer calls, in the manager's event loop. */
+int bus_serve(Bus *b);
 
 /* Sends what is still queued. */
 Bus *bus_free(Bus *b);

@@ -26,6 +26,7 @@ struct Call {
                 CALL_RUNS,
                 CALL_WAITS_FOR_CALLER,
                 CALL_WAITS_FOR_POLKIT,
+                CALL_WAITS_FOR_SOCKET,
         } state;
 
         PolkitCheck *check;
@@ -47,7 +48,7 @@ struct Calls {
 };
 
 static void call_stop_waiting(Call *c) {
-        if (c->state == CALL_WAITS_FOR_CALLER) {
+        if (c->state == CALL_WAITS_FOR_CALLER || c->state == CALL_WAITS_FOR_SOCKET) {
                 c->caller->n_waiting--;
                 c->calls->n_waiting--;
         } else if (c->state == CALL_WAITS_FOR_POLKIT) {
@@ -119,21 +120,34 @@ static void call_run(Call *c) {
         sd_bus_error_free(&error);
 }
 
-static void on_caller_known(Caller *caller, void *userdata) {
-        Calls *calls = userdata;
+/* In the order in which they came; a run may end others, so look anew each time. Those that wait again are not run twice. */
+static void run_waiting(Calls *calls, int state, const Caller *caller) {
+        unsigned n = 0;
         Call *c, *oldest;
 
-        /* In the order in which they came; a run may end others, so look anew each time. */
-        do {
+        LIST_FOREACH(c, &calls->waiting, waiting)
+                n += (int) c->state == state && (!caller || c->caller == caller);
+
+        for (; n > 0; n--) {
                 oldest = NULL;
                 LIST_FOREACH(c, &calls->waiting, waiting)
-                        if (c->caller == caller && c->state == CALL_WAITS_FOR_CALLER)
+                        if ((int) c->state == state && (!caller || c->caller == caller))
                                 oldest = c;
-                if (oldest) {
-                        call_stop_waiting(oldest);
-                        call_run(oldest);
-                }
-        } while (oldest);
+                if (!oldest)
+                        return;
+                call_stop_waiting(oldest);
+                LIST_REMOVE(oldest, waiting);
+                LIST_INSERT_HEAD(&calls->waiting, oldest, waiting);
+                call_run(oldest);
+        }
+}
+
+static void on_caller_known(Caller *caller, void *userdata) {
+        run_waiting(userdata, CALL_WAITS_FOR_CALLER, caller);
+}
+
+void calls_socket_ready(Calls *calls) {
+        run_waiting(calls, CALL_WAITS_FOR_SOCKET, NULL);
 }
 
 static void on_caller_failed(Caller *caller, void *userdata) {
@@ -157,10 +171,26 @@ static void on_caller_vanished(Caller *caller, void *userdata) {
         calls->vanished(caller, calls->userdata);
 }
 
+static int wait_in_line(Calls *calls, sd_bus_message *m, sd_bus_message_handler_t handler, void *object,
+                        Caller *caller, int state, sd_bus_error *error) {
+        Call *c;
+        int r;
+
+        if (caller->n_waiting >= WAITING_PER_CALLER_MAX || calls->n_waiting >= WAITING_MAX)
+                return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED, "Too many calls are waiting already");
+
+        r = call_get(calls, m, handler, object, caller, &c);
+        if (r < 0)
+                return r;
+        c->state = state;
+        caller->n_waiting++;
+        calls->n_waiting++;
+        return 0;
+}
+
 int call_identify(Calls *calls, sd_bus_message *m, sd_bus_message_handler_t handler, void *object, Caller **ret,
                   sd_bus_error *error) {
         Caller *caller;
-        Call *c;
         int r;
 
         r = callers_get(calls->callers, sd_bus_message_get_sender(m), &caller);
@@ -171,17 +201,16 @@ int call_identify(Calls *calls, sd_bus_message *m, sd_bus_message_handler_t hand
                 return 1;
         }
 
-        if (caller->n_waiting >= WAITING_PER_CALLER_MAX || calls->n_waiting >= WAITING_MAX)
-                return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
-                                        "Too many calls are waiting until it is known who calls");
+        return wait_in_line(calls, m, handler, object, caller, CALL_WAITS_FOR_CALLER, error);
+}
 
-        r = call_get(calls, m, handler, object, caller, &c);
-        if (r < 0)
-                return r;
-        c->state = CALL_WAITS_FOR_CALLER;
-        caller->n_waiting++;
-        calls->n_waiting++;
-        return 0;
+int call_wait_for_socket(Calls *calls, sd_bus_message *m, sd_bus_message_handler_t handler, void *object,
+                         Caller *caller, sd_bus_error *error) {
+        return wait_in_line(calls, m, handler, object, caller, CALL_WAITS_FOR_SOCKET, error);
+}
+
+int calls_get_caller(Calls *calls, const char *name, Caller **ret) {
+        return callers_get(calls->callers, name, ret);
 }
 
 static int verdict_to_error(Verdict v, const Question *q, sd_bus_error *error) {

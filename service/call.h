@@ -30,6 +30,14 @@ int call_identify(Calls *c, sd_bus_message *m, sd_bus_message_handler_t handler,
 int call_authorize(Calls *c, sd_bus_message *m, sd_bus_message_handler_t handler, void *object, Caller *caller,
                    const Question *q, sd_bus_error *error);
 
+/* The handler has to wait until a packet socket is ready; it is run again then. Returns 0, or <0 with error set. */
+int call_wait_for_socket(Calls *c, sd_bus_message *m, sd_bus_message_handler_t handler, void *object, Caller *caller,
+                         sd_bus_error *error);
+void calls_socket_ready(Calls *c);
+
+/* The caller of that unique name, who need not have called yet. Errors: as callers_get(). */
+int calls_get_caller(Calls *c, const char *name, Caller **ret);
+
 /* The object is going: calls that wait on it end with that error. */
 void calls_object_gone(Calls *c, const void *object, const char *error_name, const char *message);
 

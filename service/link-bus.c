@@ -134,6 +134,11 @@ static int acquire_to_error(int r, const char *name, sd_bus_error *error) {
         case ENOMEM:
         case ENOBUFS:
                 return sd_bus_error_set(error, SD_BUS_ERROR_NO_MEMORY, "The machine has no memory left");
+        case ENOSPC:
+        case EROFS:
+        case EDQUOT:
+                return sd_bus_error_setf(error, SD_BUS_ERROR_FAILED, "No space is left for the record of the reference: %s",
+                                         strerror(-r));
         case EMFILE:
         case ENFILE:
                 return sd_bus_error_setf(error, SD_BUS_ERROR_FAILED, "No file descriptor is left: %s", strerror(-r));
@@ -181,6 +186,10 @@ static int method_acquire(sd_bus_message *m, void *userdata, sd_bus_error *error
                 return r < 0 ? r : 1;
 
         r = manager_acquire(b->manager, l, caller, reason, timeout, &reference);
+        if (r == -EAGAIN) {
+                r = call_wait_for_socket(b->calls, m, method_acquire, l, caller, error);
+                return r < 0 ? r : 1;
+        }
         if (r > 0)
                 return limit_to_error(b, (Limit) r, caller->uid, error);
         if (r < 0)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "counters.h"
 #include "rtnl-parse.h"
 #include "views.h"
 
@@ -49,6 +50,7 @@ struct Link {
         bool altered : 1;    /* alternative names differ from those that were announced */
         unsigned generation; /* of the last dump that showed it */
         unsigned n_references;
+        CounterSlot slot; /* where the announced counter is noted */
 
         char name[IF_NAMESIZE];
         char announced_name[IF_NAMESIZE];

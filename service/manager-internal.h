@@ -3,8 +3,8 @@
 
 #include "manager.h"
 
-/* Between the parts of the manager: what links are there (manager-links.c) and what of it has been told
- * (manager-publish.c). */
+/* Between the parts of the manager: what links are there (manager-links.c), what of it has been told (manager-publish.c),
+ * what is held (manager-references.c) and what was held before (manager-restore.c). */
 
 extern const RtnlHandler manager_rtnl_handler;
 
@@ -18,6 +18,13 @@ void manager_unmark_stale(Manager *m, Link *l);
 
 /* Reads the views; the first time that they can be read the link is published. */
 void manager_refresh_link(Manager *m, Link *l);
+
+/* Notes the counter as announced, and that the link is gone. */
+void manager_note_counter(Manager *m, Link *l);
+void manager_forget_counter(Manager *m, Link *l);
+
+/* Starts the clock of a reference with a deadline. */
+int manager_arm_expiry(Manager *m, Reference *r);
 
 /* The queue was read: publishes now or, in a storm, soon. */
 void manager_queue_read(Manager *m, bool empty);

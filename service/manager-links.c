@@ -73,13 +73,14 @@ static void remove_link(Manager *m, Link *l, const char *cause) {
         manager_unmark_stale(m, l);
 
         if (l->published) {
-                if (m->observer)
+                if (m->observer && !m->quiet)
                         m->observer->link_removed(l, m->observer_userdata);
                 m->now.links--;
                 if (link_is_promiscuous(&l->now))
                         m->now.promiscuous_links--;
         }
 
+        manager_forget_counter(m, l);
         table_remove(&m->links, &l->ifindex);
         link_free(l);
 
@@ -89,7 +90,11 @@ static void remove_link(Manager *m, Link *l, const char *cause) {
         }
 }
 
-static int add_link(Manager *m, const LinkMessage *msg) {
+static int change_link(Manager *m, Link *l, const LinkMessage *msg, RtnlOrigin origin);
+
+static int add_link(Manager *m, const LinkMessage *msg, RtnlOrigin origin) {
+        bool go_on;
+        uint32_t former;
         Link *l;
         int r;
 
@@ -105,10 +110,18 @@ static int add_link(Manager *m, const LinkMessage *msg) {
 
         l->manager = m;
         l->serial = ++m->last_serial;
+        go_on = m->counters && counters_take_former(m->counters, l->ifindex, &former, &l->slot);
         l->generation = m->generation;
         manager_mark_stale(m, l);
         if (m->synchronized)
                 manager_refresh_link(m, l);
+
+        /* A former process has announced it, with that counter: whatever is different now is a change. */
+        if (go_on) {
+                l->now.promiscuity = former;
+                l->generation--; /* so that it counts as corrected if this is the dump's word */
+                return change_link(m, l, msg, origin);
+        }
         return 0;
 }
 
@@ -138,9 +151,10 @@ static int change_link(Manager *m, Link *l, const LinkMessage *msg, RtnlOrigin o
 
         if (old != msg->promiscuity) {
                 link_set_promiscuity(l, msg->promiscuity);
-                if (l->published && m->observer)
+                if (m->observer && (m->quiet ? m->goes_on : l->published))
                         m->observer->promiscuity_changed(l, old, step_source(old, msg, origin),
                                                          m->observer_userdata);
+                manager_note_counter(m, l);
         }
 
         /* An answer that tells nothing new is not worth the reading of files, but a link that sysfs did not know under its
@@ -160,6 +174,8 @@ static void on_link(const LinkMessage *msg, RtnlOrigin origin, void *userdata) {
         m->read_timestamp = now_usec(CLOCK_MONOTONIC);
 
         if (msg->removed) {
+                if (m->counters)
+                        counters_forget_former(m->counters, msg->ifindex);
                 if (l)
                         remove_link(m, l, msg->moved ? PROMISC_CAUSE_LINK_MOVED : PROMISC_CAUSE_LINK_REMOVED);
                 return;
@@ -170,7 +186,7 @@ static void on_link(const LinkMessage *msg, RtnlOrigin origin, void *userdata) {
         else {
                 if (origin == RTNL_ANSWER && m->synchronized)
                         m->corrected++;
-                r = add_link(m, msg);
+                r = add_link(m, msg, origin);
                 l = r < 0 ? NULL : manager_find_link(m, msg->ifindex);
                 if (l && m->synchronized)
                         ask_below(m, l);

@@ -26,6 +26,16 @@ void manager_unmark_stale(Manager *m, Link *l) {
         LIST_REMOVE(l, stale_links);
 }
 
+void manager_note_counter(Manager *m, Link *l) {
+        if (m->counters && (l->published || l->slot))
+                counters_set(m->counters, &l->slot, l->ifindex, l->now.promiscuity);
+}
+
+void manager_forget_counter(Manager *m, Link *l) {
+        if (m->counters)
+                counters_clear(m->counters, &l->slot);
+}
+
 static bool counts_as_promiscuous(const Link *l) {
         return l->published && link_is_promiscuous(&l->now);
 }
@@ -53,8 +63,11 @@ void manager_refresh_link(Manager *m, Link *l) {
 
         m->now.promiscuous_links += counts_as_promiscuous(l);
         m->now.promiscuous_links -= before;
-        if (added && m->observer)
-                m->observer->link_added(l, m->observer_userdata);
+        if (added) {
+                if (m->observer && !m->quiet)
+                        m->observer->link_added(l, m->observer_userdata);
+                manager_note_counter(m, l);
+        }
 }
 
 static void tell_changed(Manager *m) {
@@ -64,7 +77,7 @@ static void tell_changed(Manager *m) {
                 (m->now.promiscuous_links != m->announced.promiscuous_links ? MANAGER_CHANGE_PROMISCUOUS_LINKS : 0U) |
                 (m->now.references != m->announced.references ? MANAGER_CHANGE_REFERENCES : 0U);
         m->announced = m->now;
-        if (mask && m->observer)
+        if (mask && m->observer && !m->quiet)
                 m->observer->changed(mask, m->observer_userdata);
 }
 
@@ -80,7 +93,7 @@ void manager_publish(Manager *m) {
                         continue;
 
                 mask = link_take_changes(l);
-                if (mask && m->observer)
+                if (mask && m->observer && !m->quiet)
                         m->observer->link_changed(l, mask, m->observer_userdata);
         }
 

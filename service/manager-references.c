@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "log.h"
-#include "manager.h"
+#include "manager-internal.h"
 #include "promisc-names.h"
 #include "util.h"
 
@@ -41,6 +41,8 @@ void manager_end_reference(Manager *m, Reference *r, const char *cause) {
                 m->n_dropping -= r->unit.socket != NULL;
         }
         packet_pool_drop(m->pool, &r->unit);
+        if (r->recorded)
+                state_remove(m->state, r->id);
         if (l->n_references == 1)
                 l->identity_fd = close_fd(l->identity_fd);
 
@@ -142,12 +144,11 @@ static int on_expired(sd_event_source *s, uint64_t usec, void *userdata) {
         return 0;
 }
 
-static int arm_expiry(Manager *m, Reference *r, uint64_t timeout) {
-        if (timeout == 0)
+int manager_arm_expiry(Manager *m, Reference *r) {
+        if (r->deadline == 0)
                 return 0;
 
-        r->expires_timestamp = r->acquired_timestamp + timeout;
-        return sd_event_add_time_relative(m->event, &r->timer, CLOCK_BOOTTIME, timeout, USEC_PER_MSEC, on_expired, r);
+        return sd_event_add_time(m->event, &r->timer, CLOCK_BOOTTIME, r->deadline, USEC_PER_MSEC, on_expired, r);
 }
 
 void manager_identify_link(Manager *m, Link *l) {
@@ -179,7 +180,11 @@ static int book_reference(Manager *m, Link *l, Caller *caller, const char *reaso
         }
 
         manager_identify_link(m, l);
-        k = arm_expiry(m, r, timeout);
+        if (timeout > 0) {
+                r->expires_timestamp = r->acquired_timestamp + timeout;
+                r->deadline = now_usec(CLOCK_BOOTTIME) + timeout;
+        }
+        k = manager_arm_expiry(m, r);
         if (k < 0) {
                 manager_end_reference(m, r, NULL);
                 return k;
@@ -187,6 +192,44 @@ static int book_reference(Manager *m, Link *l, Caller *caller, const char *reaso
 
         *ret = r;
         return 0;
+}
+
+/* The record is written before the unit is taken, so that no crash leaves a unit without one. */
+static int record(Manager *m, Reference *r) {
+        StateReference s = {
+                .id = r->id,
+                .ifindex = r->link->ifindex,
+                .inode = packet_unit_get_inode(&r->unit),
+                .address_length = r->unit.address_length,
+                .uid = r->uid,
+                .pid = r->pid,
+                .acquired = r->acquired_timestamp,
+                .expires = r->expires_timestamp,
+                .deadline = r->deadline,
+        };
+        int k;
+
+        if (!m->state)
+                return 0;
+
+        strncpy(s.owner, r->caller->name, sizeof(s.owner) - 1);
+        memcpy(s.bus, m->bus_id, sizeof(s.bus));
+        strncpy(s.reason, r->reason, sizeof(s.reason) - 1);
+        k = state_write(m->state, &s);
+        if (k >= 0)
+                r->recorded = true;
+        return k;
+}
+
+static int take_unit(Manager *m, Reference *r) {
+        int k;
+
+        k = packet_pool_book(m->pool, r->link->ifindex, r->id, r->link->address_length, r->uid == 0, &r->unit);
+        if (k >= 0)
+                k = record(m, r);
+        if (k >= 0)
+                k = packet_unit_take(&r->unit);
+        return k;
 }
 
 int manager_acquire(Manager *m, Link *l, Caller *caller, const char *reason, uint64_t timeout, Reference **ret) {
@@ -214,7 +257,7 @@ int manager_acquire(Manager *m, Link *l, Caller *caller, const char *reason, uin
                 return k;
         id = r->id;
 
-        k = packet_pool_add(m->pool, ifindex, id, l->address_length, caller->uid == 0, &r->unit);
+        k = take_unit(m, r);
         if (k < 0) {
                 manager_end_reference(m, r, NULL);
                 return k;
@@ -246,8 +289,15 @@ int manager_start_references(Manager *m) {
 }
 
 void manager_free_references(Manager *m) {
-        while (m->references.n > 0)
-                manager_end_reference(m, m->references.items[m->references.n - 1], NULL);
+        while (m->references.n > 0) {
+                Reference *r = m->references.items[m->references.n - 1];
+
+                if (m->leaving) {
+                        r->unit.socket = NULL;
+                        r->recorded = false;
+                }
+                manager_end_reference(m, r, NULL);
+        }
         table_done(&m->references);
-        sd_event_source_disable_unref(m->ending);
+        m->ending = sd_event_source_disable_unref(m->ending);
 }

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "fd-store.h"
 #include "log.h"
 #include "manager-internal.h"
 #include "promisc-names.h"
@@ -153,6 +154,45 @@ static int check_namespace(Manager *m) {
         return -EXDEV;
 }
 
+static void on_socket_ready(void *userdata) {
+        Manager *m = userdata;
+
+        if (m->socket_ready)
+                m->socket_ready(m->socket_ready_userdata);
+}
+
+void manager_set_socket_ready(Manager *m, void (*f)(void *userdata), void *userdata) {
+        m->socket_ready = f;
+        m->socket_ready_userdata = userdata;
+}
+
+static int open_state(Manager *m) {
+        int r;
+
+        r = state_open(&m->state);
+        if (r < 0 || !m->state)
+                return r;
+
+        r = counters_open(state_get_fd(m->state), m->network_namespace, &m->counters);
+        if (r < 0)
+                return r;
+        m->goes_on = counters_have_former(m->counters);
+        return 0;
+}
+
+bool manager_goes_on(const Manager *m) {
+        return m->goes_on;
+}
+
+void manager_go_live(Manager *m) {
+        m->quiet = false;
+        if (m->goes_on && m->observer)
+                m->observer->resynchronized(PROMISC_RESYNC_RESTART, m->corrected, m->observer_userdata);
+        if (m->counters)
+                counters_forget_all_former(m->counters);
+        packet_pool_prepare(m->pool);
+}
+
 static int setup(Manager *m, int netlink_fd) {
         int r;
 
@@ -176,7 +216,13 @@ static int setup(Manager *m, int netlink_fd) {
         if (r < 0)
                 return r;
 
-        r = packet_pool_new(&m->pool);
+        r = open_state(m);
+        if (r < 0) {
+                log_error("Cannot open the state in $RUNTIME_DIRECTORY: %s", strerror(-r));
+                return r;
+        }
+
+        r = packet_pool_new(m->state && fd_store_is_there() ? m->event : NULL, on_socket_ready, m, &m->pool);
         if (r >= 0)
                 r = manager_start_references(m);
         if (r >= 0)
@@ -201,6 +247,7 @@ int manager_new(sd_event *event, int netlink_fd, const Options *options, Manager
         m->event = sd_event_ref(event);
         m->options = *options;
         m->views = VIEWS_NONE;
+        m->quiet = true;
         limits_init(&m->limits, options->references_max, options->references_per_user_max);
         if (stat("/proc/self/ns/net", &st) >= 0)
                 m->network_namespace = st.st_ino;
@@ -223,6 +270,8 @@ Manager *manager_free(Manager *m) {
         manager_free_references(m);
         manager_free_links(m);
         limits_done(&m->limits);
+        counters_close(m->counters);
+        state_close(m->state);
 
         rtnl_free(m->rtnl);
         packet_pool_free(m->pool);

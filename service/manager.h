@@ -6,9 +6,11 @@
 #include "limits.h"
 #include "link.h"
 #include "options.h"
+#include "counters.h"
 #include "packet-socket.h"
 #include "reference.h"
 #include "rtnl.h"
+#include "state.h"
 #include "table.h"
 #include "views.h"
 
@@ -33,6 +35,8 @@ typedef struct ManagerObserver {
         void (*reference_added)(Reference *r, void *userdata);
         /* The reference is freed after this. */
         void (*reference_ended)(Reference *r, const char *cause, void *userdata);
+        /* One that a former process held, and that ended before it could be taken over. */
+        void (*reference_lost)(uint64_t id, const char *cause, void *userdata);
         /* MANAGER_CHANGE_… bits. */
         void (*changed)(unsigned mask, void *userdata);
         void (*resynchronized)(const char *cause, unsigned corrected, void *userdata);
@@ -57,6 +61,9 @@ struct Manager {
         PacketPool *pool;
         Limits limits;
         Options options;
+        State *state;       /* NULL: nothing lives on */
+        Counters *counters; /* the same */
+        char bus_id[33];    /* of the bus that callers are on */
 
         Table links;      /* by ifindex */
         Table references; /* by id */
@@ -77,6 +84,9 @@ struct Manager {
         unsigned corrected;  /* links that it found to have drifted */
         unsigned passes;     /* of the timer since it began */
         bool synchronized;   /* a first dump is complete */
+        bool quiet;          /* at the start, until all is known: nothing is told but … */
+        bool goes_on;        /* … steps of the counter, where a former process told of those before */
+        bool leaving;        /* for a restart: what is held stays held */
 
         sd_event_source *resync_timer;
         sd_event_source *recheck; /* walks all views after a dump, some links a turn */
@@ -87,6 +97,9 @@ struct Manager {
         uint64_t publish_window; /* µs of CLOCK_MONOTONIC: its begin */
         unsigned publish_count;  /* within it */
 
+        void (*socket_ready)(void *userdata);
+        void *socket_ready_userdata;
+
         const ManagerObserver *observer; /* NULL until there is a bus */
         void *observer_userdata;
 };
@@ -94,6 +107,20 @@ struct Manager {
 /* Subscribes and asks for all links; netlink_fd as for rtnl_new(). Errors: those of rtnl_new() and views_open(). */
 int manager_new(sd_event *event, int netlink_fd, const Options *options, Manager **ret);
 Manager *manager_free(Manager *m);
+
+/* Whether a former process left counters to go on from: then its changes meanwhile are told by manager_synchronize(), and
+ * the observer is to be there before. */
+bool manager_goes_on(const Manager *m);
+
+/* Takes over what a former process held: its sockets have been given to the pool. get finds the caller of a name. */
+typedef int (*manager_get_caller_t)(const char *name, Caller **ret, void *userdata);
+int manager_restore(Manager *m, manager_get_caller_t get, void *userdata);
+
+/* All is known and taken over: from now on everything is told. */
+void manager_go_live(Manager *m);
+
+/* Another packet socket is ready: those that wait for one may try again. */
+void manager_set_socket_ready(Manager *m, void (*f)(void *userdata), void *userdata);
 
 /* Runs the event loop until all links are known and sysfs agrees with them.
  * Errors: -EXDEV after a message: sysfs shows another network namespace; -ECANCELED when the loop was told to exit. */
@@ -122,8 +149,8 @@ Reference *manager_find_reference(const Manager *m, uint64_t id);
 
 /* One more unit on the link for that caller, after timeout µs (0: none) to end by itself. The observer has been told of
  * all that this caused when it returns.
- * Positive results are the caller's business: LIMIT_REFERENCES_…. Errors: -ENODEV the link went meanwhile; -EOVERFLOW,
- * -EUSERS and others of packet_pool_add(); -ENOMEM. Nothing is held then. */
+ * Positive results are the caller's business: LIMIT_REFERENCES_…. Errors: -EAGAIN until a socket is ready; -ENODEV the link went meanwhile; -EOVERFLOW,
+ * -EUSERS and others of packet_pool_book(); -ENOSPC and others of state_write(); -ENOMEM. Nothing is held then. */
 int manager_acquire(Manager *m, Link *link, Caller *caller, const char *reason, uint64_t timeout, Reference **ret);
 
 /* Ends one; cause is one of PROMISC_CAUSE_…. */

@@ -145,6 +145,16 @@ void reference_bus_added(Bus *b, const Reference *r) {
                  "Reference %" PRIu64 " acquired by user %u, process %i: %s", r->id, r->uid, (int) r->pid, r->reason);
 }
 
+void reference_bus_lost(Bus *b, uint64_t id, const char *cause) {
+        char path[REFERENCE_PATH_MAX];
+
+        bus_check_emitted(sd_bus_emit_signal(b->bus, reference_bus_path(id, path), PROMISC_REFERENCE_INTERFACE,
+                                             "Released", "s", cause),
+                          "Released");
+        bus_check_emitted(sd_bus_emit_interfaces_removed(b->bus, path, PROMISC_REFERENCE_INTERFACE, NULL),
+                          "InterfacesRemoved");
+}
+
 void reference_bus_ended(Bus *b, const Reference *r, const char *cause) {
         char path[REFERENCE_PATH_MAX], name[NAME_ESCAPED_MAX];
 

@@ -15,6 +15,9 @@ char *reference_bus_path(uint64_t id, char buf[static REFERENCE_PATH_MAX]);
 void reference_bus_added(Bus *b, const Reference *r);
 void reference_bus_ended(Bus *b, const Reference *r, const char *cause);
 
+/* One that ended while there was no object for it. */
+void reference_bus_lost(Bus *b, uint64_t id, const char *cause);
+
 /* Its properties, and its path and interface name, as one a{sv}. */
 int reference_bus_append(sd_bus_message *reply, const Reference *r);
 

@@ -22,7 +22,9 @@ struct Reference {
         char *reason;
         uint64_t acquired_timestamp; /* µs of CLOCK_REALTIME */
         uint64_t expires_timestamp;  /* the same, 0: never */
+        uint64_t deadline;           /* that in µs of CLOCK_BOOTTIME, 0: never */
 
+        bool recorded;     /* in the state */
         bool published;    /* the bus knows it */
         const char *cause; /* PROMISC_CAUSE_…: its caller has left, and it waits for its turn to end */
         PacketUnit unit;

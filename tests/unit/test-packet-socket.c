@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "packet-socket.h"
 #include "util.h"
@@ -23,6 +24,7 @@ int __wrap_socket(int domain, int type, int protocol);
 int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t length);
 int __wrap_close(int fd);
 int __wrap_eventfd(unsigned count, int flags);
+int __wrap_fstat64(int fd, struct stat *st);
 
 typedef struct Entry {
         int ifindex;
@@ -110,6 +112,12 @@ int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_
         return 0;
 }
 
+int __wrap_fstat64(int fd, struct stat *st) {
+        assert_true(fd >= FIRST_FD);
+        *st = (struct stat){ .st_ino = (ino_t) fd };
+        return 0;
+}
+
 /* What is probed for: the lowest descriptor that is free. */
 int __wrap_eventfd(unsigned count, int flags) {
         assert_true(flags & EFD_CLOEXEC);
@@ -140,11 +148,30 @@ static void kernel_remove(int ifindex) {
         kernel.counter[ifindex] = 0;
 }
 
+/* What a reference does, without the record that it writes in between. */
+static int packet_pool_add(PacketPool *p, int ifindex, uint64_t id, unsigned address_length, bool reserve,
+                           PacketUnit *ret) {
+        PacketUnit u;
+        int r;
+
+        r = packet_pool_book(p, ifindex, id, address_length, reserve, &u);
+        if (r < 0)
+                return r;
+        r = packet_unit_take(&u);
+        if (r < 0) {
+                packet_pool_drop(p, &u);
+                return r;
+        }
+
+        *ret = u;
+        return 0;
+}
+
 static PacketPool *pool_new(void) {
         PacketPool *p;
 
         kernel_init();
-        assert_int_equal(packet_pool_new(&p), 0);
+        assert_int_equal(packet_pool_new(NULL, NULL, NULL, &p), 0);
         assert_int_equal(kernel.n_sockets, 0);
         return p;
 }
