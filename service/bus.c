@@ -249,8 +249,8 @@ static int publish(Bus *b) {
         return 0;
 }
 
-/* As sd_bus_open_system(), but without descriptors: a call that waits would keep those that came with it, and a few
- * hundred are enough to make the service lose its connection. */
+/* As sd_bus_open_system(). Descriptors are negotiated for AcquireDescriptor's reply; calls that wait keep those that came
+ * with them, up to 16 each, which is why only so many may wait (call.c) and the unit's LimitNOFILE= is what it is. */
 static int connect_system_bus(sd_bus **ret) {
         sd_bus *bus = NULL;
         int r;
@@ -264,7 +264,7 @@ static int connect_system_bus(sd_bus **ret) {
         if (r >= 0)
                 r = sd_bus_set_bus_client(bus, true);
         if (r >= 0)
-                r = sd_bus_negotiate_fds(bus, false);
+                r = sd_bus_negotiate_fds(bus, true);
         if (r >= 0)
                 r = sd_bus_start(bus);
         if (r < 0) {

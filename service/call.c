@@ -2,14 +2,17 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "call.h"
 #include "log.h"
 #include "util.h"
 
-/* Of one peer, and in all. The bus allows a peer 128 open calls, but does not count those that want no reply. */
+/* Of one peer, and in all. The bus allows a peer 128 open calls, but does not count those that want no reply. Each can come
+ * with 16 descriptors, and together they may take a quarter of ours. */
 #define WAITING_PER_CALLER_MAX 128U
-#define WAITING_MAX            4096U
+#define WAITING_MAX            512U
+#define DESCRIPTORS_PER_CALL   16U
 
 typedef struct Call Call;
 
@@ -41,7 +44,7 @@ struct Calls {
         Polkit *polkit;
         LIST_HEAD(, Call) waiting;
         Call *running; /* the one whose handler is being run again */
-        unsigned n_waiting;
+        unsigned n_waiting, waiting_max;
 
         void (*vanished)(Caller *caller, void *userdata);
         void *userdata;
@@ -176,7 +179,7 @@ static int wait_in_line(Calls *calls, sd_bus_message *m, sd_bus_message_handler_
         Call *c;
         int r;
 
-        if (caller->n_waiting >= WAITING_PER_CALLER_MAX || calls->n_waiting >= WAITING_MAX)
+        if (caller->n_waiting >= WAITING_PER_CALLER_MAX || calls->n_waiting >= calls->waiting_max)
                 return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED, "Too many calls are waiting already");
 
         r = call_get(calls, m, handler, object, caller, &c);
@@ -320,11 +323,15 @@ int calls_new(sd_bus *bus, Limits *limits, Calls **ret) {
                 .vanished = on_caller_vanished,
         };
         Calls *c = calloc(1, sizeof(Calls));
+        struct rlimit l;
         int r;
 
         if (!c)
                 return -ENOMEM;
         c->limits = limits;
+        c->waiting_max = WAITING_MAX;
+        if (getrlimit(RLIMIT_NOFILE, &l) >= 0 && l.rlim_cur / 4 / DESCRIPTORS_PER_CALL < WAITING_MAX)
+                c->waiting_max = (unsigned) l.rlim_cur / 4 / DESCRIPTORS_PER_CALL;
 
         r = polkit_new(bus, &c->polkit);
         if (r >= 0)

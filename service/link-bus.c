@@ -156,13 +156,20 @@ static Question acquire_question(const Link *l, const char *reason) {
         return q;
 }
 
-static int method_acquire(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        Link *l = userdata;
-        Bus *b = bus_of_manager(l->manager);
+static int reply_acquired(sd_bus_message *m, const Reference *r, int reader) {
         char path[REFERENCE_PATH_MAX];
+
+        reference_bus_path(r->id, path);
+        return reader < 0 ? sd_bus_reply_method_return(m, "to", r->id, path) :
+                            sd_bus_reply_method_return(m, "toh", r->id, path, reader);
+}
+
+static int acquire(sd_bus_message *m, Link *l, sd_bus_message_handler_t handler, bool descriptor, sd_bus_error *error) {
+        Bus *b = bus_of_manager(l->manager);
+        _cleanup_(close_fdp) int reader = -1;
+        const char *reason = NULL;
         Reference *reference;
         uint64_t timeout = 0;
-        const char *reason = NULL;
         Caller *caller;
         Question q;
         Limit limit;
@@ -171,7 +178,7 @@ static int method_acquire(sd_bus_message *m, void *userdata, sd_bus_error *error
         r = read_acquire(m, &reason, &timeout, error);
         if (r < 0)
                 return r;
-        r = call_identify(b->calls, m, method_acquire, l, &caller, error);
+        r = call_identify(b->calls, m, handler, l, &caller, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
@@ -181,13 +188,13 @@ static int method_acquire(sd_bus_message *m, void *userdata, sd_bus_error *error
                 return limit_to_error(b, limit, caller->uid, error);
 
         q = acquire_question(l, reason);
-        r = call_authorize(b->calls, m, method_acquire, l, caller, &q, error);
+        r = call_authorize(b->calls, m, handler, l, caller, &q, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
-        r = manager_acquire(b->manager, l, caller, reason, timeout, &reference);
+        r = manager_acquire(b->manager, l, caller, reason, timeout, descriptor ? &reader : NULL, &reference);
         if (r == -EAGAIN) {
-                r = call_wait_for_socket(b->calls, m, method_acquire, l, caller, error);
+                r = call_wait_for_socket(b->calls, m, handler, l, caller, error);
                 return r < 0 ? r : 1;
         }
         if (r > 0)
@@ -195,7 +202,16 @@ static int method_acquire(sd_bus_message *m, void *userdata, sd_bus_error *error
         if (r < 0)
                 return acquire_to_error(r, q.interface, error);
 
-        return sd_bus_reply_method_return(m, "to", reference->id, reference_bus_path(reference->id, path));
+        /* Where the reply cannot be sent, a connection's reference ends with it, and a descriptor's as ours is closed. */
+        return reply_acquired(m, reference, reader);
+}
+
+static int method_acquire(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return acquire(m, userdata, method_acquire, false, error);
+}
+
+static int method_acquire_descriptor(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return acquire(m, userdata, method_acquire_descriptor, true, error);
 }
 
 static int method_release(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -259,6 +275,9 @@ static const sd_bus_vtable link_vtable[] = {
 
         SD_BUS_METHOD_WITH_ARGS("Acquire", SD_BUS_ARGS("s", reason, "a{sv}", options),
                                 SD_BUS_RESULT("t", id, "o", reference), method_acquire, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("AcquireDescriptor", SD_BUS_ARGS("s", reason, "a{sv}", options),
+                                SD_BUS_RESULT("t", id, "o", reference, "h", fd), method_acquire_descriptor,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Release", SD_BUS_ARGS("t", id), SD_BUS_NO_RESULT, method_release,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("PromiscuityChanged",

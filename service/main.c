@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 
 #include "bus.h"
@@ -11,6 +12,9 @@
 #include "options.h"
 #include "promisc-names.h"
 #include "util.h"
+
+/* As LimitNOFILE= in promisc.service: 512 waiting calls with 16 descriptors each are a quarter. */
+#define DESCRIPTORS_WANTED 32768U
 
 /* What systemd holds for us: the subscription, and packet sockets that a former process has stored. */
 typedef struct Passed {
@@ -109,8 +113,12 @@ static void stop(Bus *b) {
 
         if (bus_is_open(b))
                 sd_notify(false, "STOPPING=1");
-        else
+        else {
+                /* We are started again; what does not depend on this bus lives on if it can. */
                 log_error("The bus connection is lost");
+                manager_end_connections(m);
+                m->leaving = true;
+        }
         if (m->leaving)
                 return;
 
@@ -184,12 +192,24 @@ static int serve(sd_event *event, Manager *m, Passed *passed) {
         return r;
 }
 
+/* Callers can make us keep descriptors that they send. Under systemd LimitNOFILE= has been set already. */
+static void raise_descriptor_limit(void) {
+        struct rlimit l;
+
+        if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur >= DESCRIPTORS_WANTED)
+                return;
+        l.rlim_cur = l.rlim_max < DESCRIPTORS_WANTED ? l.rlim_max : DESCRIPTORS_WANTED;
+        if (setrlimit(RLIMIT_NOFILE, &l) < 0)
+                log_debug("Cannot raise the limit of descriptors, ignoring: %s", strerror(errno));
+}
+
 static int run(const Options *options) {
         Passed passed = { .netlink = -1 };
         sd_event *event = NULL;
         Manager *m = NULL;
         int r;
 
+        raise_descriptor_limit();
         r = take_passed(&passed);
         if (r < 0)
                 return r;

@@ -23,6 +23,9 @@ void manager_refresh_link(Manager *m, Link *l);
 void manager_note_counter(Manager *m, Link *l);
 void manager_forget_counter(Manager *m, Link *l);
 
+/* For the event source of a reference's descriptor. */
+int manager_on_descriptor_closed(sd_event_source *s, int fd, uint32_t revents, void *userdata);
+
 /* Starts the clock of a reference with a deadline. */
 int manager_arm_expiry(Manager *m, Reference *r);
 

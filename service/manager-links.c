@@ -334,6 +334,10 @@ void manager_drain(Manager *m) {
         check_read(m, rtnl_drain(m->rtnl));
 }
 
+void manager_settle(Manager *m) {
+        check_read(m, rtnl_settle(m->rtnl));
+}
+
 void manager_catch_up(Manager *m) {
         check_read(m, rtnl_catch_up(m->rtnl));
 }

@@ -43,6 +43,8 @@ void manager_end_reference(Manager *m, Reference *r, const char *cause) {
         packet_pool_drop(m->pool, &r->unit);
         if (r->recorded)
                 state_remove(m->state, r->id);
+        if (r->descriptor && m->state && !m->leaving)
+                descriptor_remove(state_get_descriptors_fd(m->state), r->id);
         if (l->n_references == 1)
                 l->identity_fd = close_fd(l->identity_fd);
 
@@ -122,6 +124,15 @@ void manager_end_references_of(Manager *m, Caller *caller, const char *cause) {
                 sd_event_source_set_enabled(m->ending, SD_EVENT_ON);
 }
 
+void manager_end_connections(Manager *m) {
+        for (size_t i = m->references.n; i > 0; i--) {
+                Reference *r = m->references.items[i - 1];
+
+                if (!r->descriptor)
+                        manager_end_reference(m, r, r->cause ?: PROMISC_CAUSE_OWNER_VANISHED);
+        }
+}
+
 void manager_end_all_references(Manager *m, const char *cause) {
         while (m->references.n > 0) {
                 Reference *r = m->references.items[m->references.n - 1];
@@ -132,15 +143,23 @@ void manager_end_all_references(Manager *m, const char *cause) {
         manager_publish(m);
 }
 
-static int on_expired(sd_event_source *s, uint64_t usec, void *userdata) {
-        Reference *r = userdata;
+static void end_by_itself(Reference *r, const char *cause) {
         Manager *m = r->manager;
 
         if (r->cause)
-                return 0;
-        manager_end_reference(m, r, PROMISC_CAUSE_EXPIRED);
+                return;
+        manager_end_reference(m, r, cause);
         manager_drain(m);
         manager_publish(m);
+}
+
+int manager_on_descriptor_closed(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        end_by_itself(userdata, PROMISC_CAUSE_DESCRIPTOR_CLOSED);
+        return 0;
+}
+
+static int on_expired(sd_event_source *s, uint64_t usec, void *userdata) {
+        end_by_itself(userdata, PROMISC_CAUSE_EXPIRED);
         return 0;
 }
 
@@ -160,7 +179,8 @@ void manager_identify_link(Manager *m, Link *l) {
 }
 
 /* A reference that holds nothing yet, on the books. */
-static int book_reference(Manager *m, Link *l, Caller *caller, const char *reason, uint64_t timeout, Reference **ret) {
+static int book_reference(Manager *m, Link *l, Caller *caller, const char *reason, uint64_t timeout, int *ret_reader,
+                          Reference **ret) {
         Reference *r;
         int k;
 
@@ -168,7 +188,7 @@ static int book_reference(Manager *m, Link *l, Caller *caller, const char *reaso
         if (k < 0)
                 return k;
 
-        k = reference_new(next_id(m), l, caller, reason, &r);
+        k = reference_new(next_id(m), l, caller->name, caller->uid, caller->pid, reason, &r);
         if (k >= 0) {
                 k = table_insert(&m->references, &r->id, r);
                 if (k < 0)
@@ -185,6 +205,11 @@ static int book_reference(Manager *m, Link *l, Caller *caller, const char *reaso
                 r->deadline = now_usec(CLOCK_BOOTTIME) + timeout;
         }
         k = manager_arm_expiry(m, r);
+        if (k >= 0 && ret_reader)
+                k = descriptor_new(m->event, m->state ? state_get_descriptors_fd(m->state) : -1, r->id,
+                                   manager_on_descriptor_closed, r, &r->descriptor, ret_reader);
+        else if (k >= 0)
+                reference_bind_caller(r, caller);
         if (k < 0) {
                 manager_end_reference(m, r, NULL);
                 return k;
@@ -201,6 +226,7 @@ static int record(Manager *m, Reference *r) {
                 .ifindex = r->link->ifindex,
                 .inode = packet_unit_get_inode(&r->unit),
                 .address_length = r->unit.address_length,
+                .descriptor = r->descriptor,
                 .uid = r->uid,
                 .pid = r->pid,
                 .acquired = r->acquired_timestamp,
@@ -212,7 +238,7 @@ static int record(Manager *m, Reference *r) {
         if (!m->state)
                 return 0;
 
-        strncpy(s.owner, r->caller->name, sizeof(s.owner) - 1);
+        strncpy(s.owner, r->owner, sizeof(s.owner) - 1);
         memcpy(s.bus, m->bus_id, sizeof(s.bus));
         strncpy(s.reason, r->reason, sizeof(s.reason) - 1);
         k = state_write(m->state, &s);
@@ -232,7 +258,9 @@ static int take_unit(Manager *m, Reference *r) {
         return k;
 }
 
-int manager_acquire(Manager *m, Link *l, Caller *caller, const char *reason, uint64_t timeout, Reference **ret) {
+int manager_acquire(Manager *m, Link *l, Caller *caller, const char *reason, uint64_t timeout, int *ret_reader,
+                    Reference **ret) {
+        _cleanup_(close_fdp) int reader = -1;
         uint64_t id, serial = l->serial;
         int k, ifindex = l->ifindex;
         Reference *r;
@@ -252,7 +280,7 @@ int manager_acquire(Manager *m, Link *l, Caller *caller, const char *reason, uin
         if (limit != LIMIT_NONE)
                 return (int) limit;
 
-        k = book_reference(m, l, caller, reason, timeout, &r);
+        k = book_reference(m, l, caller, reason, timeout, ret_reader ? &reader : NULL, &r);
         if (k < 0)
                 return k;
         id = r->id;
@@ -276,6 +304,8 @@ int manager_acquire(Manager *m, Link *l, Caller *caller, const char *reason, uin
                 m->observer->reference_added(r, m->observer_userdata);
         manager_publish(m);
 
+        if (ret_reader)
+                *ret_reader = TAKE_FD(reader);
         *ret = r;
         return 0;
 }

@@ -65,7 +65,7 @@ static bool is_held(Held *h, const StateReference *s) {
 
 static int restore(Held *h, const StateReference *s) {
         Manager *m = h->manager;
-        Caller *caller;
+        Caller *caller = NULL;
         Reference *r;
         Link *l;
         int k;
@@ -73,24 +73,27 @@ static int restore(Held *h, const StateReference *s) {
         l = manager_find_link(m, s->ifindex);
         if (!l || !l->published)
                 return -ENODEV;
-        k = h->get(s->owner, &caller, h->userdata);
+        k = s->descriptor ? 0 : h->get(s->owner, &caller, h->userdata);
         if (k < 0)
                 return k;
         k = limits_take_reference(&m->limits, s->uid);
         if (k < 0)
                 return k;
-        k = reference_new(s->id, l, caller, s->reason, &r);
+        k = reference_new(s->id, l, s->owner, s->uid, s->pid, s->reason, &r);
         if (k < 0) {
                 limits_give_reference(&m->limits, s->uid);
                 return k;
         }
+        if (caller)
+                reference_bind_caller(r, caller);
 
-        r->uid = s->uid;
-        r->pid = s->pid;
         r->acquired_timestamp = s->acquired;
         r->expires_timestamp = s->expires;
         r->deadline = s->deadline;
         k = table_insert(&m->references, &r->id, r);
+        if (k >= 0 && s->descriptor)
+                k = descriptor_reopen(m->event, state_get_descriptors_fd(m->state), r->id,
+                                      manager_on_descriptor_closed, r, &r->descriptor);
         if (k >= 0)
                 k = packet_pool_restore(m->pool, s->inode, s->ifindex, s->id, s->address_length, &r->unit);
         if (k < 0) {
@@ -118,7 +121,7 @@ static void on_record(const StateReference *s, void *userdata) {
                 cause = PROMISC_CAUSE_SERVICE_STOPPED; /* the process ended, and nothing kept its sockets */
         else if (!is_held(h, s))
                 cause = PROMISC_CAUSE_LINK_REMOVED;
-        else if (strcmp(s->bus, m->bus_id) != 0)
+        else if (!s->descriptor && strcmp(s->bus, m->bus_id) != 0)
                 cause = PROMISC_CAUSE_OWNER_VANISHED; /* names of another bus mean nothing on this one */
         else {
                 r = restore(h, s);
@@ -126,8 +129,9 @@ static void on_record(const StateReference *s, void *userdata) {
                         h->n_restored++;
                         return;
                 }
-                log_error("Cannot take over reference %" PRIu64 ", dropping it: %s", s->id, strerror(-r));
-                cause = PROMISC_CAUSE_SERVICE_STOPPED;
+                cause = r == -ENXIO ? PROMISC_CAUSE_DESCRIPTOR_CLOSED : PROMISC_CAUSE_SERVICE_STOPPED;
+                if (r != -ENXIO)
+                        log_error("Cannot take over reference %" PRIu64 ", dropping it: %s", s->id, strerror(-r));
         }
 
         log_notice("Reference %" PRIu64 " of user %u ended while the service was away: %s", s->id, s->uid, cause);
@@ -139,6 +143,8 @@ static void on_record(const StateReference *s, void *userdata) {
                 packet_pool_drop_entry(m->pool, s->inode, s->ifindex, address, s->address_length);
         }
         state_remove(m->state, s->id);
+        if (s->descriptor)
+                descriptor_remove(state_get_descriptors_fd(m->state), s->id);
         if (m->observer)
                 m->observer->reference_lost(s->id, cause, m->observer_userdata);
 }
@@ -154,6 +160,10 @@ static void drop_unrecorded(Held *h) {
         }
 }
 
+static bool is_in_use(uint64_t id, void *userdata) {
+        return manager_find_reference(userdata, id);
+}
+
 int manager_restore(Manager *m, manager_get_caller_t get, void *userdata) {
         Held h = { .manager = m, .get = get, .userdata = userdata };
         int r;
@@ -166,6 +176,9 @@ int manager_restore(Manager *m, manager_get_caller_t get, void *userdata) {
                 r = state_each(m->state, on_record, &h);
         if (r >= 0) {
                 drop_unrecorded(&h);
+                r = descriptor_sweep(state_get_descriptors_fd(m->state), is_in_use, m);
+        }
+        if (r >= 0) {
                 if (h.n_restored > 0)
                         log_info("References taken over: %u", h.n_restored);
                 manager_catch_up(m);

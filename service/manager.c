@@ -93,7 +93,7 @@ static int check_sysfs(Manager *m) {
         int r;
 
         for (;;) {
-                manager_catch_up(m);
+                manager_settle(m);
                 manager_publish(m);
                 r = compare_with_sysfs(m, &d);
                 if (r <= 0)

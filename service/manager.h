@@ -137,6 +137,7 @@ void manager_drain(Manager *m);
 
 /* Takes over all that the kernel had queued when this was called: for what must not be done on old knowledge. */
 void manager_catch_up(Manager *m);
+void manager_settle(Manager *m);
 
 /* Tells of all changes that were taken over, without waiting. */
 void manager_publish(Manager *m);
@@ -147,11 +148,13 @@ Link *manager_find_link_by_name(const Manager *m, const char *name);
 /* One that is to be seen. */
 Reference *manager_find_reference(const Manager *m, uint64_t id);
 
-/* One more unit on the link for that caller, after timeout µs (0: none) to end by itself. The observer has been told of
+/* One more unit on the link for that caller, after timeout µs (0: none) to end by itself. It lives as long as the caller's
+ * connection or, where ret_reader is not NULL, as the descriptor that is returned there, which is the caller's to pass on. The observer has been told of
  * all that this caused when it returns.
  * Positive results are the caller's business: LIMIT_REFERENCES_…. Errors: -EAGAIN until a socket is ready; -ENODEV the link went meanwhile; -EOVERFLOW,
  * -EUSERS and others of packet_pool_book(); -ENOSPC and others of state_write(); -ENOMEM. Nothing is held then. */
-int manager_acquire(Manager *m, Link *link, Caller *caller, const char *reason, uint64_t timeout, Reference **ret);
+int manager_acquire(Manager *m, Link *link, Caller *caller, const char *reason, uint64_t timeout, int *ret_reader,
+                    Reference **ret);
 
 /* Ends one; cause is one of PROMISC_CAUSE_…. */
 void manager_end_reference(Manager *m, Reference *r, const char *cause);
@@ -168,6 +171,9 @@ void manager_end_references_on(Manager *m, Link *l, const char *cause);
 void manager_end_references_of(Manager *m, Caller *caller, const char *cause);
 
 void manager_end_all_references(Manager *m, const char *cause);
+
+/* Ends those that live as long as a connection, when the bus itself is gone. */
+void manager_end_connections(Manager *m);
 
 /* Makes the source that announces in turns. */
 int manager_start_references(Manager *m);

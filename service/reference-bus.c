@@ -50,6 +50,7 @@ int reference_bus_release(Bus *b, sd_bus_message *m, sd_bus_message_handler_t ha
         Question q = { .action = PROMISC_ACTION_RELEASE, .ifindex = r->link->ifindex };
         char name[NAME_ESCAPED_MAX];
         Caller *caller;
+        bool own;
         int k;
 
         k = call_identify(b->calls, m, handler, object, &caller, error);
@@ -64,10 +65,11 @@ int reference_bus_release(Bus *b, sd_bus_message *m, sd_bus_message_handler_t ha
                         return k < 0 ? k : 1;
         }
 
-        if (caller != r->caller)
+        own = strcmp(caller->name, r->owner) == 0;
+        if (!own)
                 log_line(LOG_NOTICE, &(const LogContext){ .interface = name_escape(r->link->name, name), .reference = r->id },
                          "Reference %" PRIu64 " of user %u is being released by user %u", r->id, r->uid, caller->uid);
-        manager_end_reference(b->manager, r, caller == r->caller ? PROMISC_CAUSE_RELEASED : PROMISC_CAUSE_REVOKED);
+        manager_end_reference(b->manager, r, own ? PROMISC_CAUSE_RELEASED : PROMISC_CAUSE_REVOKED);
         manager_catch_up(b->manager);
         manager_publish(b->manager);
 
@@ -80,22 +82,22 @@ static int method_release(sd_bus_message *m, void *userdata, sd_bus_error *error
         return reference_bus_release(bus_of_manager(r->manager), m, method_release, r, r, error);
 }
 
+static const char *get_lifetime_of(const Reference *r) {
+        return r->descriptor ? PROMISC_LIFETIME_DESCRIPTOR : PROMISC_LIFETIME_CONNECTION;
+}
+
 BUS_GETTER(Reference, link, "o", link_bus_path(o->link->ifindex, (char[LINK_PATH_MAX]){}))
 BUS_GETTER(Reference, index, "i", o->link->ifindex)
-BUS_GETTER(Reference, owner, "s", o->caller ? o->caller->name : "")
 BUS_GETTER(Reference, process_id, "u", (uint32_t) o->pid)
 
-static int get_lifetime(sd_bus *bus, const char *path, const char *interface, const char *property,
-                        sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        return sd_bus_message_append(reply, "s", PROMISC_LIFETIME_CONNECTION);
-}
+BUS_GETTER(Reference, lifetime, "s", get_lifetime_of(o))
 
 static const sd_bus_vtable reference_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_PROPERTY("Id", "t", NULL, offsetof(Reference, id), SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Link", "o", get_link, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Index", "i", get_index, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Owner", "s", get_owner, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Owner", "s", NULL, offsetof(Reference, owner), SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("UserId", "u", NULL, offsetof(Reference, uid), SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("ProcessId", "u", get_process_id, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Reason", "s", NULL, offsetof(Reference, reason), SD_BUS_VTABLE_PROPERTY_CONST),
@@ -120,11 +122,11 @@ int reference_bus_append(sd_bus_message *reply, const Reference *r) {
                                      "Id", "t", r->id,
                                      "Link", "o", link_bus_path(r->link->ifindex, link_path),
                                      "Index", "i", r->link->ifindex,
-                                     "Owner", "s", r->caller ? r->caller->name : "",
+                                     "Owner", "s", r->owner,
                                      "UserId", "u", (uint32_t) r->uid,
                                      "ProcessId", "u", (uint32_t) r->pid,
                                      "Reason", "s", r->reason,
-                                     "Lifetime", "s", PROMISC_LIFETIME_CONNECTION,
+                                     "Lifetime", "s", get_lifetime_of(r),
                                      "AcquiredTimestamp", "t", r->acquired_timestamp,
                                      "ExpiresTimestamp", "t", r->expires_timestamp);
 }

@@ -6,13 +6,17 @@
 #include "reference.h"
 #include "util.h"
 
-int reference_new(uint64_t id, Link *link, Caller *caller, const char *reason, Reference **ret) {
+int reference_new(uint64_t id, Link *link, const char *owner, uid_t uid, pid_t pid, const char *reason,
+                  Reference **ret) {
         Reference *r = calloc(1, sizeof(Reference));
 
         if (!r)
                 return -ENOMEM;
+        r->owner = strdup(owner);
         r->reason = strdup(reason);
-        if (!r->reason) {
+        if (!r->owner || !r->reason) {
+                free(r->owner);
+                free(r->reason);
                 free(r);
                 return -ENOMEM;
         }
@@ -20,17 +24,20 @@ int reference_new(uint64_t id, Link *link, Caller *caller, const char *reason, R
         r->id = id;
         r->manager = link->manager;
         r->link = link;
-        r->caller = caller;
-        r->uid = caller->uid;
-        r->pid = caller->pid;
+        r->uid = uid;
+        r->pid = pid;
         r->acquired_timestamp = now_usec(CLOCK_REALTIME);
 
         LIST_INSERT_HEAD(&link->references, r, of_link);
         link->n_references++;
-        LIST_INSERT_HEAD(&caller->references, r, of_caller);
 
         *ret = r;
         return 0;
+}
+
+void reference_bind_caller(Reference *r, Caller *caller) {
+        r->caller = caller;
+        LIST_INSERT_HEAD(&caller->references, r, of_caller);
 }
 
 void reference_forget_caller(Reference *r) {
@@ -50,6 +57,8 @@ Reference *reference_free(Reference *r) {
 
         reference_forget_caller(r);
         sd_event_source_disable_unref(r->timer);
+        descriptor_free(r->descriptor);
+        free(r->owner);
         free(r->reason);
         free(r);
         return NULL;

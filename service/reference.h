@@ -7,6 +7,7 @@
 #include <systemd/sd-event.h>
 
 #include "caller.h"
+#include "descriptor.h"
 #include "link.h"
 #include "packet-socket.h"
 
@@ -16,7 +17,9 @@ struct Reference {
         uint64_t id;
         Manager *manager;
         Link *link;
-        Caller *caller; /* NULL once it has left the bus */
+        Caller *caller; /* whose connection it lives as long as, or NULL */
+        char *owner;    /* unique bus name of who acquired it */
+        Descriptor *descriptor; /* that it lives as long as, or NULL */
         uid_t uid;
         pid_t pid;
         char *reason;
@@ -34,8 +37,12 @@ struct Reference {
         LIST_ENTRY(Reference) of_caller;
 };
 
-/* Puts itself into the lists of link and caller; holds no unit yet. Errors: -ENOMEM. */
-int reference_new(uint64_t id, Link *link, Caller *caller, const char *reason, Reference **ret);
+/* Puts itself into the link's list; holds no unit yet. owner is the unique bus name of who acquires it. Errors: -ENOMEM. */
+int reference_new(uint64_t id, Link *link, const char *owner, uid_t uid, pid_t pid, const char *reason,
+                  Reference **ret);
+
+/* From now on it lives as long as that caller's connection: goes into the caller's list. */
+void reference_bind_caller(Reference *r, Caller *caller);
 
 /* Whether it is to be seen: announced, and not ended. */
 static inline bool reference_is_shown(const Reference *r) {

@@ -415,14 +415,10 @@ int rtnl_drain(Rtnl *n) {
         return r;
 }
 
-int rtnl_catch_up(Rtnl *n) {
+int rtnl_settle(Rtnl *n) {
         int r;
 
-        r = rtnl_drain(n);
-        if (r <= 0)
-                return r;
-
-        /* In a storm the queue may never be empty. The answer to a question stands behind all that was queued before. */
+        /* The kernel answers under its lock for all link operations: behind any that is under way. */
         r = rtnl_ask(n, LOOPBACK_IFINDEX);
         if (r < 0)
                 return r;
@@ -433,6 +429,13 @@ int rtnl_catch_up(Rtnl *n) {
 
         n->barrier = 0;
         return r < 0 ? r : 0;
+}
+
+int rtnl_catch_up(Rtnl *n) {
+        int r = rtnl_drain(n);
+
+        /* In a storm the queue may never be empty. The answer to a question stands behind all that was queued before. */
+        return r > 0 ? rtnl_settle(n) : r;
 }
 
 int rtnl_get_namespace(Rtnl *n, uint64_t *ret) {

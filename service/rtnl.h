@@ -55,6 +55,9 @@ int rtnl_drain(Rtnl *r);
 /* Reads all that was queued when it was called, however long that takes: 15 µs a message. */
 int rtnl_catch_up(Rtnl *r);
 
+/* The same, and also waits for what the kernel is just doing to links. */
+int rtnl_settle(Rtnl *r);
+
 /* The cookie of the network namespace that the socket is in. Errors: -ENOPROTOOPT before Linux 5.14. */
 int rtnl_get_namespace(Rtnl *r, uint64_t *ret);
 

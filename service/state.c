@@ -17,15 +17,17 @@
 struct State {
         int fd;         /* the directory */
         int references; /* its "references" */
+        int descriptors;
 };
 
 /* --- the text: lines "KEY=value", each key once, in this order --------------------------------------------------------- */
 
 size_t state_format(const StateReference *r, char buf[static STATE_TEXT_MAX]) {
         int n = snprintf(buf, STATE_TEXT_MAX,
-                         "ID=%" PRIu64 "\nIFINDEX=%i\nINODE=%" PRIu64 "\nADDRESS_LENGTH=%u\nOWNER=%s\nBUS=%s\n"
+                         "ID=%" PRIu64 "\nIFINDEX=%i\nINODE=%" PRIu64 "\nADDRESS_LENGTH=%u\nLIFETIME=%s\nOWNER=%s\nBUS=%s\n"
                          "UID=%u\nPID=%i\nACQUIRED=%" PRIu64 "\nEXPIRES=%" PRIu64 "\nDEADLINE=%" PRIu64 "\nREASON=%s\n",
-                         r->id, r->ifindex, r->inode, (unsigned) r->address_length, r->owner, r->bus,
+                         r->id, r->ifindex, r->inode, (unsigned) r->address_length,
+                         r->descriptor ? PROMISC_LIFETIME_DESCRIPTOR : PROMISC_LIFETIME_CONNECTION, r->owner, r->bus,
                          (unsigned) r->uid, (int) r->pid, r->acquired, r->expires, r->deadline, r->reason);
 
         return (size_t) n;
@@ -79,10 +81,12 @@ int state_parse(const char *text, size_t length, StateReference *ret) {
         Reader in = { text, text + length };
         StateReference r = {};
         uint64_t ifindex, address_length, uid, pid;
+        char lifetime[16];
 
         if (!read_number(&in, "ID", UINT64_MAX, &r.id) || !read_number(&in, "IFINDEX", INT32_MAX, &ifindex) ||
             !read_number(&in, "INODE", UINT64_MAX, &r.inode) ||
             !read_number(&in, "ADDRESS_LENGTH", 6, &address_length) ||
+            !read_text(&in, "LIFETIME", lifetime, sizeof(lifetime)) ||
             !read_text(&in, "OWNER", r.owner, sizeof(r.owner)) || !read_text(&in, "BUS", r.bus, sizeof(r.bus)) ||
             !read_number(&in, "UID", UINT32_MAX, &uid) || !read_number(&in, "PID", INT32_MAX, &pid) ||
             !read_number(&in, "ACQUIRED", UINT64_MAX, &r.acquired) ||
@@ -96,6 +100,10 @@ int state_parse(const char *text, size_t length, StateReference *ret) {
             (r.expires == 0) != (r.deadline == 0))
                 return -EBADMSG;
 
+        r.descriptor = strcmp(lifetime, PROMISC_LIFETIME_DESCRIPTOR) == 0;
+        if (!r.descriptor && strcmp(lifetime, PROMISC_LIFETIME_CONNECTION) != 0)
+                return -EBADMSG;
+
         r.ifindex = (int) ifindex;
         r.address_length = (uint8_t) address_length;
         r.uid = (uid_t) uid;
@@ -106,9 +114,18 @@ int state_parse(const char *text, size_t length, StateReference *ret) {
 
 /* --- the files --------------------------------------------------------------------------------------------------------- */
 
+static int open_below(int fd, const char *name) {
+        int r;
+
+        if (mkdirat(fd, name, 0700) < 0 && errno != EEXIST)
+                return -errno;
+        r = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return r < 0 ? -errno : r;
+}
+
 int state_open(State **ret) {
         const char *path = secure_getenv("RUNTIME_DIRECTORY");
-        _cleanup_(close_fdp) int fd = -1, references = -1;
+        _cleanup_(close_fdp) int fd = -1, references = -1, descriptors = -1;
         State *s;
 
         if (!path) {
@@ -119,16 +136,17 @@ int state_open(State **ret) {
         fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
                 return -errno;
-        if (mkdirat(fd, "references", 0700) < 0 && errno != EEXIST)
-                return -errno;
-        references = openat(fd, "references", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        references = open_below(fd, "references");
         if (references < 0)
-                return -errno;
+                return references;
+        descriptors = open_below(fd, "descriptors");
+        if (descriptors < 0)
+                return descriptors;
 
         s = malloc(sizeof(State));
         if (!s)
                 return -ENOMEM;
-        *s = (State){ .fd = TAKE_FD(fd), .references = TAKE_FD(references) };
+        *s = (State){ .fd = TAKE_FD(fd), .references = TAKE_FD(references), .descriptors = TAKE_FD(descriptors) };
         *ret = s;
         return 0;
 }
@@ -139,12 +157,17 @@ State *state_close(State *s) {
 
         close_fd(s->fd);
         close_fd(s->references);
+        close_fd(s->descriptors);
         free(s);
         return NULL;
 }
 
 int state_get_fd(const State *s) {
         return s->fd;
+}
+
+int state_get_descriptors_fd(const State *s) {
+        return s->descriptors;
 }
 
 int state_write(State *s, const StateReference *r) {

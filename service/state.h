@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "promisc-names.h"
 
-/* What lives past a restart, in $RUNTIME_DIRECTORY on a tmpfs: a file for each reference, and one of the counters that were
- * announced last (counters.h). A file is written whole before the unit is taken, and removed after it was dropped, so that
+/* What lives past a restart, in $RUNTIME_DIRECTORY on a tmpfs: a file for each reference, the FIFOs of those that live as
+ * long as a descriptor (descriptor.h), and a file of the counters that were announced last (counters.h). A file is written whole before the unit is taken, and removed after it was dropped, so that
  * there is never a unit without its record; what the kernel really holds is asked of it at the start. */
 
 #define STATE_OWNER_MAX 255U /* the longest bus name */
@@ -18,6 +19,7 @@ typedef struct StateReference {
         int ifindex;
         uint64_t inode;         /* of the packet socket that holds the unit */
         uint8_t address_length; /* 6 or 0 */
+        bool descriptor;        /* its lifetime: a descriptor, not the owner's connection */
         char owner[STATE_OWNER_MAX + 1];
         char bus[33];           /* id of the bus that the owner is on: 32 hexadecimal digits */
         uid_t uid;
@@ -44,8 +46,9 @@ typedef struct State State;
 int state_open(State **ret);
 State *state_close(State *s);
 
-/* The directory itself, for others. */
+/* The directory itself, and the one for descriptors' FIFOs, for others. */
 int state_get_fd(const State *s);
+int state_get_descriptors_fd(const State *s);
 
 /* Whole or not at all. Errors: those of open(), write() and rename(), -ENOSPC and -EROFS among them. */
 int state_write(State *s, const StateReference *r);

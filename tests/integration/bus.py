@@ -35,7 +35,7 @@ Signal = namedtuple("Signal", "path interface member body time")
 Reply = namedtuple("Reply", "serial error signature body time")
 
 
-def connect_as(user):
+def connect_as(user, descriptors):
     """Connects to the bus in a new process of that user, which keeps the connection open until it is killed.
     → a copy of the socket, pid"""
     ours, theirs = socket.socketpair()
@@ -50,7 +50,7 @@ def connect_as(user):
             os.setgroups([])
             os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
             os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
-            sock = prep_socket(os.environ["DBUS_SYSTEM_BUS_ADDRESS"].removeprefix("unix:path="))
+            sock = prep_socket(os.environ["DBUS_SYSTEM_BUS_ADDRESS"].removeprefix("unix:path="), descriptors)
             with socket.socket(fileno=3) as s:
                 socket.send_fds(s, [b"+"], [sock.fileno()])
             while True:
@@ -72,10 +72,10 @@ class Bus:
     """A client of the bus. Signals and replies are in `log` in the order of their arrival, incoming calls in
     `calls`."""
 
-    def __init__(self, user="root"):
+    def __init__(self, user="root", descriptors=False):
         self.user = user
         self.uid = uid_of(user)
-        self.sock, self.pid = connect_as(user)
+        self.sock, self.pid = connect_as(user, descriptors)
         self.parser = Parser()
         self.serial = 0
         self.log = []
@@ -97,17 +97,21 @@ class Bus:
 
     # sending
 
-    def write(self, message):
+    def write(self, message, descriptors=()):
         self.serial += 1
-        self.sock.sendall(message.serialise(serial=self.serial))
+        if descriptors:
+            message.header.fields[HeaderFields.unix_fds] = len(descriptors)
+            socket.send_fds(self.sock, [message.serialise(serial=self.serial)], descriptors)
+        else:
+            self.sock.sendall(message.serialise(serial=self.serial))
         return self.serial
 
-    def send(self, path, interface, member, signature="", body=(), to=NAME, flags=0):
+    def send(self, path, interface, member, signature="", body=(), to=NAME, flags=0, descriptors=()):
         message = new_method_call(DBusAddress(path, to, interface), member, signature or None, body)
         if interface is None:
             del message.header.fields[HeaderFields.interface]
         message.header.flags = MessageFlag(flags)
-        return self.write(message)
+        return self.write(message, descriptors)
 
     def call(self, path, interface, member, signature="", body=(), to=NAME, flags=0, timeout=DEADLINE):
         return self.reply(self.send(path, interface, member, signature, body, to, flags), timeout)

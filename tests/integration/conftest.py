@@ -22,8 +22,8 @@ def client():
     """client(user) → a new client of the bus."""
     clients = []
 
-    def new(user="root"):
-        clients.append(Bus(user))
+    def new(user="root", **how):
+        clients.append(Bus(user, **how))
         return clients[-1]
     yield new
     for c in clients:

@@ -3,6 +3,7 @@
 
 import os
 import signal
+from contextlib import contextmanager
 
 from jeepney import HeaderFields
 
@@ -66,6 +67,16 @@ class Polkit:
 
     def stop_answering(self):
         os.kill(self.pid(), signal.SIGSTOP)
+
+    @contextmanager
+    def silent(self):
+        """It answers later."""
+        pid = self.pid()
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def kill(self):
         since = self.bus.mark()

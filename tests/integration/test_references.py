@@ -13,8 +13,8 @@ import pytest
 from bus import BusError, Reply, Signal, plain
 from checks import EVERYBODY
 from links import SOL_PACKET, await_agreement, counter, index_of, ip, read_sysfs
-from names import (LINK, MANAGER, NO_SUCH_LINK, NO_SUCH_REFERENCE, OBJECT_MANAGER, REFERENCE, ROOT,
-                   SLOWNESS, UNKNOWN_OBJECT, link_path, reference_path, uid_of)
+from names import (DBUS, LINK, MANAGER, NO_SUCH_LINK, NO_SUCH_REFERENCE, OBJECT_MANAGER, PROPERTIES,
+                   REFERENCE, ROOT, SLOWNESS, UNKNOWN_OBJECT, link_path, reference_path, uid_of)
 
 
 def packet_sockets_of(user):
@@ -164,6 +164,33 @@ def test_the_owner_is_killed(root, client, index, polkit):
     assert [r["Id"] for r in root.references()] == [stays]
     # The limits' counts went with them.
     assert root.get(ROOT, MANAGER, "References") == 1
+
+
+def test_how_many_there_are_while_they_end(service, root, client, index):
+    """The property and the list are the same at any time."""
+    caller, watcher = client(), client()
+    for _ in range(6):
+        for serial in [caller.send_acquire(index) for _ in range(100)]:
+            caller.reply(serial)
+
+    def ask():
+        count = ROOT, PROPERTIES, "Get", "ss", (MANAGER, "References")
+        return [watcher.send(*call) for call in (count, (ROOT, MANAGER, "ListReferences"), count)]
+    root.bus("AddMatch", "s", f"type='signal',sender='{DBUS}',member='NameOwnerChanged'")
+    watcher.references()    # so that the service knows who asks, and answers in order
+    service.pause()
+    asked = [ask() for _ in range(2)]
+    watcher.settle()
+    caller.kill()
+    root.await_signal("NameOwnerChanged", match=lambda name, old, new: (name, new) == (caller.unique, ""))
+    asked += [ask() for _ in range(30)]
+    service.resume()
+    samples = [(watcher.reply(before)[0][1], len(watcher.reply(listed)[0]), watcher.reply(after)[0][1])
+               for before, listed, after in asked]
+    assert samples[0] == (600, 600, 600)
+    assert all(listed in (before, after) for before, listed, after in samples), samples
+    root.wait(lambda: len(root.signals("Released")) == 600, what="the end of all")
+    assert counter("v0") == 0
 
 
 def test_the_timeout(root, client, index, polkit):
@@ -327,13 +354,33 @@ def test_signals_come_before_the_reply(root, index):
                        (link_path(index), "SysfsFlags"), (ROOT, "References"), (ROOT, "PromiscuousLinks")}
 
 
-def test_acquire_meets_a_link_made_anew(service, root, links):
+def test_signals_come_before_the_reply_in_a_storm(service, root, index, holder):
+    """More events are queued than are taken over in one turn."""
+    other = index_of("v1")
+    root.acquire(index)
+    service.pause()
+    holder().burst(index, 4000)
+    since = root.mark()
+    call = root.send_acquire(other)
+    service.resume()
+    root.reply(call)
+    heard = [s for s in root.log[since:] if isinstance(s, Signal) and s.path == link_path(other)]
+    assert [s.body[:2] for s in heard if s.member == "PromiscuityChanged"] == [(0, 1)]
+    changed = [plain(s.body[1]) for s in heard if s.member == "PropertiesChanged"]
+    assert len(changed) == 1 and changed[0]["Promiscuity"] == 1 and changed[0]["Promiscuous"]
+    assert root.get(link_path(other), LINK, "Promiscuity") == 1
+
+
+@pytest.mark.parametrize("rounds, queued", [(20, 0), (6, 1000)])
+def test_acquire_meets_a_link_made_anew(service, root, links, holder, rounds, queued):
     """The events of a deletion and a new creation with the same index wait while an Acquire does."""
     ip("link", "add", "z0", "index", "500", "type", "ifb")
+    other = links.veth()
     await_agreement(root, "z0")
-    for n in range(20):
+    for n in range(rounds):
         root.acquire(500)
         service.pause()
+        holder().burst(other, queued)
         calls = [root.send_acquire(500)] if n % 2 else []
         ip("link", "del", "z0")
         calls.append(root.send_acquire(500))
@@ -341,19 +388,27 @@ def test_acquire_meets_a_link_made_anew(service, root, links):
         calls.append(root.send_acquire(500))
         since = len(root.log)
         service.resume()
-        outcome(root, calls)
+        acquired = outcome(root, calls)
         root.await_signal("InterfacesAdded", since=since, match=lambda path, _: path == link_path(500))
         await_agreement(root, "z0")
         held = root.references()
         assert counter("z0") == len(held) == root.get(ROOT, MANAGER, "References")
+        # None was given that had to be taken away at once; for no other was the new link's counter moved.
+        assert {r["Id"] for r in held} == set(acquired)
+        added = next(n for n, s in enumerate(root.log) if n >= since and isinstance(s, Signal) and
+                     s.member == "InterfacesAdded" and s.body[0] == link_path(500))
+        assert len(root.signals("PromiscuityChanged", link_path(500), since=added)) == len(acquired)
         for reference in held:
             root.release(500, reference["Id"])
         assert counter("z0") == 0
 
 
-def test_a_link_made_anew_during_an_overrun(start, client, links, holder):
-    """No event says that the link which is there now is another one."""
-    service = start("--resync-sec=0", receive_buffer=0)
+# A million bytes are more than is taken over in one turn.
+@pytest.mark.parametrize("asked, receive_buffer", [("before", 0), ("before", 10 ** 6), ("after", 0)])
+def test_a_link_made_anew_during_an_overrun(start, client, links, holder, asked, receive_buffer):
+    """No event says that the link which is there now is another one. The next Acquire is asked for before or
+    after the service finds out."""
+    service = start("--resync-sec=0", receive_buffer=receive_buffer)
     root = client().subscribe()
     ip("link", "add", "z0", "index", "500", "type", "ifb")
     other = links.veth()
@@ -361,17 +416,24 @@ def test_a_link_made_anew_during_an_overrun(start, client, links, holder):
     kept, _ = root.acquire(other)
     lost, _ = root.acquire(500)
     service.pause()
-    holder().burst(other, 2000)
+    ip("link", "set", "z0", "mtu", "1400")
+    holder().burst(other, 4000)
     ip("link", "del", "z0")
     ip("link", "add", "z0", "index", "500", "type", "ifb")
+    calls = [root.send_acquire(500)] if asked == "before" else []
     service.resume()
     root.await_signal("Resynchronized")
     assert root.await_released(lost) == "link-removed"
-    assert [r["Id"] for r in root.references()] == [kept]
-    assert (counter("z0"), counter("v0")) == (0, 1)
+    new = [root.reply(serial)[0] for serial in calls]
+    assert {r["Id"] for r in root.references()} == {kept, *new}
+    assert (counter("z0"), counter("v0")) == (len(new), 1)
     # and the new one is as good as any
-    root.acquire(500)
-    assert counter("z0") == 1
+    new.append(root.acquire(500)[0])
+    await_agreement(root, "z0")
+    assert counter("z0") == len(new)
+    for id in new:
+        root.release(500, id)
+    assert counter("z0") == 0
 
 
 def outcome(bus, calls):

@@ -3,6 +3,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -69,6 +70,47 @@ def test_a_sysfs_of_another_namespace(client, links, refuses):
     other = 'ip link add v0 index 900 type ifb; exec "$@"'
     said = refuses(prefix=["unshare", "-n", "sh", "-c", other, "sh"])
     assert "namespace" in said
+
+
+def test_while_links_come_and_go(links, start):
+    """sysfs and the kernel's list differ at any time then, and it is the right sysfs nevertheless. Of links
+    that go at a stroke some are half gone for long."""
+    churn = []
+    try:
+        for name, group in ("s", 4001), ("t", 4002):
+            lines = [f"link add {name}{i} group {group} type ifb" for i in range(50)]
+            lines.append(f"link del group {group}")
+            churn.append(subprocess.Popen(["yes", "\n".join(lines)], stdout=subprocess.PIPE))
+            churn.append(subprocess.Popen(["ip", "-batch", "-"], stdin=churn[-1].stdout))
+        for _ in range(30):
+            start().stop()
+    finally:
+        for process in churn:
+            process.kill()
+            process.wait()
+    assert churn[1].returncode == churn[3].returncode == -signal.SIGKILL, "it had ended before"
+
+
+# seccomp(2): recvmmsg() of this process and those that it becomes fails with EIO.
+DEAD_NETLINK = """
+import ctypes, os, platform, struct, sys
+LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06      # linux/bpf_common.h
+ERRNO, ALLOW, EIO = 0x00050000, 0x7fff0000, 5
+PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
+number = {"x86_64": 299, "aarch64": 243}[platform.machine()]
+code = b"".join(struct.pack("HBBI", *i) for i in (
+    (LOAD, 0, 0, 0), (EQUAL, 0, 1, number), (RETURN, 0, 0, ERRNO | EIO), (RETURN, 0, 0, ALLOW)))
+buffer = ctypes.create_string_buffer(code)
+program = ctypes.create_string_buffer(struct.pack("H6xP", 4, ctypes.addressof(buffer)))
+if ctypes.CDLL(None).prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program) != 0:
+    sys.exit("no seccomp")
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_a_netlink_socket_that_fails_at_start(refuses):
+    """Not an orderly end: systemd must start it anew."""
+    assert "netlink" in refuses(prefix=[sys.executable, "-c", DEAD_NETLINK]).lower()
 
 
 PASS = """

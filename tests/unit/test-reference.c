@@ -29,20 +29,24 @@ static void assert_lists(const Link *l, const Caller *c, unsigned on_link, unsig
 }
 
 static void test_new(void **state) {
-        Caller c = { .uid = 1000, .pid = 77 };
+        char reason[] = "a test", owner[] = ":1.5";
+        Caller c = {};
         uint64_t before = now_usec(CLOCK_REALTIME);
-        char reason[] = "a test";
         Link l = {};
         Reference *r;
 
-        assert_int_equal(reference_new(9, &l, &c, reason, &r), 0);
+        assert_int_equal(reference_new(9, &l, owner, 1000, 77, reason, &r), 0);
         memset(reason, 'x', 6); /* the message it came in goes */
+        memset(owner, 'x', 4);
+        assert_null(r->caller);
+        reference_bind_caller(r, &c);
         assert_int_equal(r->id, 9);
         assert_ptr_equal(r->link, &l);
         assert_ptr_equal(r->caller, &c);
         assert_int_equal(r->uid, 1000);
         assert_int_equal(r->pid, 77);
         assert_string_equal(r->reason, "a test");
+        assert_string_equal(r->owner, ":1.5");
         assert_in_range(r->acquired_timestamp, before, now_usec(CLOCK_REALTIME));
         assert_int_equal(r->expires_timestamp, 0);
         assert_null(r->unit.socket);
@@ -71,7 +75,8 @@ static void test_lists(void **state) {
                 unsigned id = unit_random(&seed) % MANY;
 
                 if (!references[id]) {
-                        assert_int_equal(reference_new(id, &l, &c, "a test", references + id), 0);
+                        assert_int_equal(reference_new(id, &l, ":1.5", 0, 0, "a test", references + id), 0);
+                        reference_bind_caller(references[id], &c);
                         on_link |= 1U << id;
                         of_caller |= 1U << id;
                 } else if (unit_random(&seed) % 2) {

@@ -20,6 +20,7 @@
 
 #define STRANGER 4711U
 #define DATAGRAM 512U
+#define STORM    1000U
 
 int __wrap_recvmmsg(int fd, struct mmsghdr *messages, unsigned n, int flags, struct timespec *timeout);
 int __real_recvmmsg(int fd, struct mmsghdr *messages, unsigned n, int flags, struct timespec *timeout);
@@ -45,13 +46,14 @@ static struct {
         uint32_t sequence; /* of the last question */
         int ifindex;       /* that it was about */
         int fail_send;
+        bool storm; /* a question is answered at once, and events come behind the answer */
 } kernel;
 
 /* What the handler was told, in short. */
 static struct {
         Rtnl *rtnl;
         char text[40000];
-        unsigned n_links;
+        unsigned n_links, n_dumping;
         bool drain, loopback;
 } heard;
 
@@ -86,6 +88,8 @@ int __wrap_recvmmsg(int fd, struct mmsghdr *messages, unsigned n, int flags, str
         return -1;
 }
 
+static void queue_storm(void);
+
 ssize_t __wrap_sendto(int fd, const void *data, size_t length, int flags, const struct sockaddr *to,
                       socklen_t size) {
         const struct nlmsghdr *h = data;
@@ -110,6 +114,8 @@ ssize_t __wrap_sendto(int fd, const void *data, size_t length, int flags, const 
                 kernel.n_dumps++;
         else
                 kernel.n_asks++;
+        if (kernel.storm)
+                queue_storm();
         return (ssize_t) length;
 }
 
@@ -173,6 +179,34 @@ static void queue_done(void) {
         queue_control(NLMSG_DONE, 0, port, kernel.sequence);
 }
 
+/* The kernel sends the question back; flags are those of the question. */
+static struct nlmsghdr *queue_refusal(int ifindex, uint16_t flags, int error) {
+        Datagram *d = queue_datagram();
+        struct nlmsghdr *h = put_message(d, NLMSG_ERROR, port, kernel.sequence);
+        struct nlmsgerr *e = mnl_nlmsg_put_extra_header(h, sizeof(struct nlmsgerr));
+
+        e->error = error;
+        e->msg = (struct nlmsghdr){
+                .nlmsg_len = MNL_NLMSG_HDRLEN + sizeof(struct ifinfomsg),
+                .nlmsg_type = RTM_GETLINK,
+                .nlmsg_flags = NLM_F_REQUEST | flags,
+                .nlmsg_seq = kernel.sequence,
+        };
+        ((struct ifinfomsg *) mnl_nlmsg_put_extra_header(h, sizeof(struct ifinfomsg)))->ifi_index = ifindex;
+        message_end(d, h);
+        return h;
+}
+
+static void queue_events(unsigned n) {
+        while (n-- > 0)
+                queue_event(5);
+}
+
+static void queue_storm(void) {
+        queue_answer(kernel.ifindex);
+        queue_events(STORM);
+}
+
 static void hear(const char *what, int n) {
         size_t length = strlen(heard.text);
 
@@ -209,10 +243,17 @@ static void on_drained(bool empty, void *userdata) {
         hear(empty ? "empty" : "more", -1);
 }
 
+/* For each dump that was asked for, before its first answer. */
 static void on_dumping(void *userdata) {
+        assert_ptr_equal(userdata, &heard);
+        heard.n_dumping++;
+        if (!kernel.real)
+                assert_int_equal(heard.n_dumping, kernel.n_dumps);
 }
 
 static void on_refused(int ifindex, void *userdata) {
+        assert_ptr_equal(userdata, &heard);
+        hear("refused", ifindex);
 }
 
 static const RtnlHandler handler = { on_link, on_dumped, on_overrun, on_drained, on_dumping, on_refused };
@@ -254,6 +295,7 @@ static void expect(const char *text) {
         assert_int_equal(rtnl_drain(heard.rtnl), 0);
         assert_string_equal(heard.text, text);
         assert_int_equal(kernel.taken, kernel.n);
+        assert_int_equal(heard.n_dumping, kernel.n_dumps);
 }
 
 static void start_dump(void) {
@@ -346,6 +388,62 @@ static void test_dump_interrupted(void **state) {
         assert_int_equal(kernel.n_dumps, 4);
 }
 
+static void queue_interrupted(void) {
+        queue_answer(1)->nlmsg_flags |= NLM_F_DUMP_INTR;
+        queue_done();
+}
+
+/* While links come and go all the time, dumps would fill the time. */
+static void test_dump_interrupted_all_the_time(void **state) {
+        start_dump();
+        for (unsigned n = 1; n <= 3; n++) {
+                queue_interrupted();
+                expect("answer 1, empty, ");
+                assert_int_equal(kernel.n_dumps, 1 + n);
+        }
+
+        /* From here on there is a pause before each. */
+        for (unsigned n = 4; n <= 5; n++) {
+                queue_interrupted();
+                expect("answer 1, empty, ");
+                assert_int_equal(kernel.n_dumps, n);
+                while (kernel.n_dumps == n)
+                        assert_true(sd_event_run(event, 10 * USEC_PER_SEC) > 0);
+                assert_int_equal(kernel.n_dumps, n + 1);
+        }
+
+        /* Whoever asks does not wait for that. */
+        queue_interrupted();
+        expect("answer 1, empty, ");
+        start_dump();
+        assert_int_equal(kernel.n_dumps, 7);
+        queue_answer(1);
+        queue_done();
+        expect("answer 1, dumped, empty, ");
+
+        /* One that was good makes up for them. */
+        start_dump();
+        queue_interrupted();
+        expect("answer 1, empty, ");
+        assert_int_equal(kernel.n_dumps, 9);
+}
+
+/* Its answers are no longer waited for, nor do they end another. */
+static void test_dump_anew(void **state) {
+        uint32_t first;
+
+        start_dump();
+        first = kernel.sequence;
+        assert_int_equal(rtnl_dump_anew(heard.rtnl), 0);
+        assert_int_equal(kernel.n_dumps, 2);
+        queue_control(NLMSG_DONE, 0, port, first);
+        expect("empty, ");
+        queue_answer(1);
+        queue_done();
+        expect("answer 1, dumped, empty, ");
+        assert_int_equal(kernel.n_dumps, 2);
+}
+
 static void test_dump_failed(void **state) {
         start_dump();
         queue_answer(1);
@@ -417,7 +515,7 @@ static void test_overrun(void **state) {
 /* It hit while a dump was under way, so that its answers may be among what was lost. */
 static void test_overrun_while_dumping(void **state) {
         start_dump();
-        kernel.n_dumps = 0;
+        kernel.n_dumps = heard.n_dumping = 0;
         queue_error(ENOBUFS);
         queue_answer(1);
         expect("overrun, answer 1, empty, ");
@@ -496,6 +594,76 @@ static void test_questions(void **state) {
         expect("dumped, empty, ");
 }
 
+/* Whoever asked must learn it, or would wait for an answer for ever. */
+static void test_refusals(void **state) {
+        assert_int_equal(rtnl_ask(heard.rtnl, 7), 0);
+        queue_refusal(7, 0, -ENOBUFS);
+        expect("refused 7, empty, ");
+        assert_int_equal(rtnl_ask(heard.rtnl, 7), 0);
+        assert_int_equal(kernel.n_asks, 2);
+        queue_refusal(7, 0, -ENODEV);
+        expect("refused 7, empty, ");
+
+        /* Not told by the kernel, not of a question of ours, or too short to say of what. */
+        queue_refusal(7, 0, -ENODEV);
+        kernel.queue[kernel.n - 1].sender = STRANGER;
+        queue_refusal(7, 0, -ENODEV)->nlmsg_pid = STRANGER;
+        queue_refusal(7, 0, -ENODEV)->nlmsg_len -= 4;
+        queue_control(NLMSG_ERROR, -ENODEV, port, kernel.sequence);
+        expect("empty, ");
+
+        /* A dump, also one that is not waited for any more, is about no link. */
+        start_dump();
+        queue_refusal(0, NLM_F_DUMP, -ENOBUFS);
+        assert_int_equal(rtnl_dump_anew(heard.rtnl), 0);
+        expect("empty, ");
+        queue_refusal(0, NLM_F_DUMP, -ENOBUFS);
+        expect("empty, ");
+        assert_int_equal(kernel.n_dumps, 3);
+}
+
+static void catch_up(void) {
+        heard.text[0] = '\0';
+        heard.n_links = 0;
+        assert_int_equal(rtnl_catch_up(heard.rtnl), 0);
+}
+
+/* All that was queued, but not what comes meanwhile, or it would never end. */
+static void test_catch_up(void **state) {
+        queue_event(1);
+        catch_up();
+        assert_string_equal(heard.text, "event 1, empty, ");
+
+        kernel.storm = true;
+        queue_events(500);
+        queue_event(8);
+        catch_up();
+        assert_int_equal(kernel.n_asks, 1);
+        assert_non_null(strstr(heard.text, "event 8, answer 1, "));
+        assert_in_range(heard.n_links, 502, 502 + STORM - 1);
+        assert_true(kernel.taken < kernel.n);
+}
+
+/* Then all that is queued is read. */
+static void test_catch_up_without_an_answer(void **state) {
+        queue_events(500);
+        queue_error(ENOBUFS);
+        queue_event(8);
+        catch_up();
+        assert_non_null(strstr(heard.text, "overrun, event 8, empty, "));
+        assert_int_equal(kernel.taken, kernel.n);
+}
+
+/* An answer of any kind will do. */
+static void test_catch_up_refused(void **state) {
+        assert_int_equal(rtnl_ask(heard.rtnl, 7), 0); /* the next question has the next number */
+        queue_events(500);
+        queue_control(NLMSG_ERROR, -ENODEV, port, kernel.sequence + 1);
+        queue_events(STORM);
+        catch_up();
+        assert_true(kernel.taken < kernel.n);
+}
+
 static void expect_refused(int fd) {
         Rtnl *r = NULL;
 
@@ -542,6 +710,8 @@ int main(void) {
                 TEST(test_forged_sender),
                 TEST(test_dump),
                 TEST(test_dump_interrupted),
+                TEST(test_dump_interrupted_all_the_time),
+                TEST(test_dump_anew),
                 TEST(test_dump_failed),
                 TEST(test_dump_while_dumping),
                 TEST(test_dump_of_former_user),
@@ -552,6 +722,10 @@ int main(void) {
                 TEST(test_reentry),
                 TEST(test_dead_socket),
                 TEST(test_questions),
+                TEST(test_refusals),
+                TEST(test_catch_up),
+                TEST(test_catch_up_without_an_answer),
+                TEST(test_catch_up_refused),
                 TEST(test_refused_sockets),
                 TEST(test_real_kernel),
         };
