@@ -85,6 +85,10 @@ static void on_link_removed(Link *l, void *userdata) {
         link_bus_removed(b, l);
 }
 
+static void on_link_lost(int ifindex, void *userdata) {
+        link_bus_lost(userdata, ifindex);
+}
+
 static void on_link_changed(Link *l, unsigned mask, void *userdata) {
         link_bus_changed(userdata, l, mask);
 }
@@ -223,6 +227,7 @@ static int publish(Bus *b) {
         static const ManagerObserver observer = {
                 .link_added = on_link_added,
                 .link_removed = on_link_removed,
+                .link_lost = on_link_lost,
                 .link_changed = on_link_changed,
                 .promiscuity_changed = on_promiscuity_changed,
                 .reference_added = on_reference_added,

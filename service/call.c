@@ -331,7 +331,7 @@ int calls_new(sd_bus *bus, Limits *limits, Calls **ret) {
         c->limits = limits;
         c->waiting_max = WAITING_MAX;
         if (getrlimit(RLIMIT_NOFILE, &l) >= 0 && l.rlim_cur / 4 / DESCRIPTORS_PER_CALL < WAITING_MAX)
-                c->waiting_max = (unsigned) l.rlim_cur / 4 / DESCRIPTORS_PER_CALL;
+                c->waiting_max = 1 + (unsigned) l.rlim_cur / 4 / DESCRIPTORS_PER_CALL;
 
         r = polkit_new(bus, &c->polkit);
         if (r >= 0)

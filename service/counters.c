@@ -163,17 +163,18 @@ bool counters_take_former(Counters *c, int ifindex, uint32_t *ret_counter, Count
         return true;
 }
 
-void counters_forget_former(Counters *c, int ifindex) {
+bool counters_forget_former(Counters *c, int ifindex) {
         CounterSlot slot;
         uint32_t counter;
 
-        if (counters_take_former(c, ifindex, &counter, &slot))
-                counters_clear(c, &slot);
+        if (!counters_take_former(c, ifindex, &counter, &slot))
+                return false;
+        counters_clear(c, &slot);
+        return true;
 }
 
-void counters_forget_all_former(Counters *c) {
-        while (c->former.n > 0)
-                counters_forget_former(c, ((Former *) c->former.items[c->former.n - 1])->ifindex);
+int counters_get_former(const Counters *c) {
+        return c->former.n > 0 ? ((const Former *) c->former.items[c->former.n - 1])->ifindex : 0;
 }
 
 static CounterSlot find_slot(Counters *c) {

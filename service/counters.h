@@ -23,9 +23,11 @@ bool counters_have_former(const Counters *c);
 /* What it left for this link: takes the place over and returns true, once. */
 bool counters_take_former(Counters *c, int ifindex, uint32_t *ret_counter, CounterSlot *ret_slot);
 
-/* That link is gone, or nobody asked: nothing is left for it, or for any. */
-void counters_forget_former(Counters *c, int ifindex);
-void counters_forget_all_former(Counters *c);
+/* That link is gone: nothing is left for it. Returns whether there was something. */
+bool counters_forget_former(Counters *c, int ifindex);
+
+/* Some link for which something is left, or 0. */
+int counters_get_former(const Counters *c);
 
 /* Notes the counter, in a new place if *slot is 0. Where there is no space for one *slot stays 0, and nothing is noted. */
 void counters_set(Counters *c, CounterSlot *slot, int ifindex, uint32_t counter);

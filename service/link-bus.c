@@ -311,6 +311,14 @@ void link_bus_removed(Bus *b, const Link *l) {
         bus_check_emitted(sd_bus_emit_object_removed(b->bus, link_bus_path(l->ifindex, path)), "InterfacesRemoved");
 }
 
+void link_bus_lost(Bus *b, int ifindex) {
+        char path[LINK_PATH_MAX];
+
+        bus_check_emitted(sd_bus_emit_interfaces_removed(b->bus, link_bus_path(ifindex, path), PROMISC_LINK_INTERFACE,
+                                                         NULL),
+                          "InterfacesRemoved");
+}
+
 void link_bus_changed(Bus *b, const Link *l, unsigned mask) {
         char *names[ELEMENTSOF(property_of_change) + 1], path[LINK_PATH_MAX];
         size_t n = 0;

@@ -14,5 +14,8 @@ char *link_bus_path(int ifindex, char buf[static LINK_PATH_MAX]);
 
 void link_bus_added(Bus *b, const Link *l);
 void link_bus_removed(Bus *b, const Link *l);
+
+/* One that went while there was no object for it. */
+void link_bus_lost(Bus *b, int ifindex);
 void link_bus_changed(Bus *b, const Link *l, unsigned mask);
 void link_bus_promiscuity_changed(Bus *b, const Link *l, uint32_t old, const char *source);

@@ -82,7 +82,7 @@ static int on_restart(sd_event_source *s, const struct signalfd_siginfo *si, voi
         Manager **m = userdata;
 
         if (*m)
-                (*m)->leaving = true;
+                (*m)->leaving = fd_store_is_there();
         return sd_event_exit(sd_event_source_get_event(s), EXIT_SUCCESS);
 }
 
@@ -117,7 +117,7 @@ static void stop(Bus *b) {
                 /* We are started again; what does not depend on this bus lives on if it can. */
                 log_error("The bus connection is lost");
                 manager_end_connections(m);
-                m->leaving = true;
+                m->leaving = fd_store_is_there();
         }
         if (m->leaving)
                 return;

@@ -23,6 +23,9 @@ void manager_refresh_link(Manager *m, Link *l);
 void manager_note_counter(Manager *m, Link *l);
 void manager_forget_counter(Manager *m, Link *l);
 
+/* A link that only a former process knew is gone. */
+void manager_forget_former(Manager *m, int ifindex);
+
 /* For the event source of a reference's descriptor. */
 int manager_on_descriptor_closed(sd_event_source *s, int fd, uint32_t revents, void *userdata);
 

@@ -73,7 +73,7 @@ static void remove_link(Manager *m, Link *l, const char *cause) {
         manager_unmark_stale(m, l);
 
         if (l->published) {
-                if (m->observer && !m->quiet)
+                if (m->observer && (!m->quiet || m->goes_on))
                         m->observer->link_removed(l, m->observer_userdata);
                 m->now.links--;
                 if (link_is_promiscuous(&l->now))
@@ -174,8 +174,7 @@ static void on_link(const LinkMessage *msg, RtnlOrigin origin, void *userdata) {
         m->read_timestamp = now_usec(CLOCK_MONOTONIC);
 
         if (msg->removed) {
-                if (m->counters)
-                        counters_forget_former(m->counters, msg->ifindex);
+                manager_forget_former(m, msg->ifindex);
                 if (l)
                         remove_link(m, l, msg->moved ? PROMISC_CAUSE_LINK_MOVED : PROMISC_CAUSE_LINK_REMOVED);
                 return;

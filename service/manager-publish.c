@@ -36,6 +36,11 @@ void manager_forget_counter(Manager *m, Link *l) {
                 counters_clear(m->counters, &l->slot);
 }
 
+void manager_forget_former(Manager *m, int ifindex) {
+        if (m->counters && counters_forget_former(m->counters, ifindex) && m->observer)
+                m->observer->link_lost(ifindex, m->observer_userdata);
+}
+
 static bool counts_as_promiscuous(const Link *l) {
         return l->published && link_is_promiscuous(&l->now);
 }
@@ -64,7 +69,7 @@ void manager_refresh_link(Manager *m, Link *l) {
         m->now.promiscuous_links += counts_as_promiscuous(l);
         m->now.promiscuous_links -= before;
         if (added) {
-                if (m->observer && !m->quiet)
+                if (m->observer && (!m->quiet || (m->goes_on && l->slot == 0)))
                         m->observer->link_added(l, m->observer_userdata);
                 manager_note_counter(m, l);
         }

@@ -188,8 +188,8 @@ void manager_go_live(Manager *m) {
         m->quiet = false;
         if (m->goes_on && m->observer)
                 m->observer->resynchronized(PROMISC_RESYNC_RESTART, m->corrected, m->observer_userdata);
-        if (m->counters)
-                counters_forget_all_former(m->counters);
+        for (int ifindex; m->counters && (ifindex = counters_get_former(m->counters));)
+                manager_forget_former(m, ifindex);
         packet_pool_prepare(m->pool);
 }
 

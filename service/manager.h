@@ -28,6 +28,8 @@ typedef struct ManagerObserver {
         void (*link_added)(Link *l, void *userdata);
         /* The link is freed after this; its references have ended before. */
         void (*link_removed)(Link *l, void *userdata);
+        /* One that a former process told of, and that went before it could be taken over. */
+        void (*link_lost)(int ifindex, void *userdata);
         /* LINK_CHANGE_… bits. */
         void (*link_changed)(Link *l, unsigned mask, void *userdata);
         /* Each single step of the counter, in the kernel's order. */
@@ -85,7 +87,7 @@ struct Manager {
         unsigned passes;     /* of the timer since it began */
         bool synchronized;   /* a first dump is complete */
         bool quiet;          /* at the start, until all is known: nothing is told but … */
-        bool goes_on;        /* … steps of the counter, where a former process told of those before */
+        bool goes_on;        /* … where a former process told of what was before: links and steps of the counter */
         bool leaving;        /* for a restart: what is held stays held */
 
         sd_event_source *resync_timer;
