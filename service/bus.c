@@ -328,7 +328,8 @@ int bus_take_name(Bus *b) {
         int r = sd_bus_request_name(b->bus, PROMISC_BUS_NAME, 0);
 
         if (r < 0)
-                log_error("Cannot take the bus name %s: %s", PROMISC_BUS_NAME, strerror(-r));
+                log_error("Cannot take the bus name %s: %s", PROMISC_BUS_NAME,
+                          r == -EEXIST ? "another promiscd runs" : strerror(-r));
         return r;
 }
 

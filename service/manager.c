@@ -185,12 +185,18 @@ bool manager_goes_on(const Manager *m) {
 }
 
 void manager_go_live(Manager *m) {
+        int r;
+
         m->quiet = false;
         if (m->goes_on && m->observer)
                 m->observer->resynchronized(PROMISC_RESYNC_RESTART, m->corrected, m->observer_userdata);
         for (int ifindex; m->counters && (ifindex = counters_get_former(m->counters));)
                 manager_forget_former(m, ifindex);
-        packet_pool_prepare(m->pool);
+
+        r = packet_pool_prepare(m->pool);
+        if (r < 0)
+                log_warning("Cannot open a packet socket, so that no references can be held%s: %s",
+                            r == -EPERM ? " (CAP_NET_RAW is needed)" : "", strerror(-r));
 }
 
 static int setup(Manager *m, int netlink_fd) {

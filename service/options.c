@@ -103,7 +103,8 @@ int options_parse(int argc, char **argv, Options *ret) {
                 }
 
                 if (r < 0) {
-                        fprintf(stderr, "promiscd: invalid value for --%s: \"%s\"\n", table[index].name, optarg);
+                        fprintf(stderr, "promiscd: invalid value for --%s: \"%s\" (%s)\n", table[index].name, optarg,
+                                c == ARG_RESYNC_SEC ? "seconds up to a day" : "0 to 16384");
                         return r;
                 }
         }
@@ -112,6 +113,10 @@ int options_parse(int argc, char **argv, Options *ret) {
                 fprintf(stderr, "promiscd: takes no arguments, but was given \"%s\"\n", argv[optind]);
                 return -EINVAL;
         }
+
+        if (o.references_max <= PROMISC_REFERENCES_ROOT)
+                fprintf(stderr, "promiscd: the last %u references are for root, so that others will have none\n",
+                        PROMISC_REFERENCES_ROOT);
 
         *ret = o;
         return 1;

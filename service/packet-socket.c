@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 
 #include "fd-store.h"
-#include "log.h"
 #include "packet-socket.h"
 #include "util.h"
 
@@ -119,17 +118,14 @@ static int socket_open(PacketPool *p, bool reserve, PacketSocket **ret) {
         return 0;
 }
 
-void packet_pool_prepare(PacketPool *p) {
+int packet_pool_prepare(PacketPool *p) {
         PacketSocket *s;
-        int r;
 
         for (unsigned i = 0; i < p->n_sockets; i++)
                 if (p->sockets[i]->n_units == 0)
-                        return;
+                        return 0;
 
-        r = socket_open(p, true, &s);
-        if (r < 0)
-                log_debug("Cannot make a packet socket ready: %s", strerror(-r));
+        return socket_open(p, true, &s);
 }
 
 static bool has_unaddressed(const PacketSocket *s, int ifindex) {
@@ -205,6 +201,7 @@ int packet_pool_book(PacketPool *p, int ifindex, uint64_t id, unsigned address_l
         book_unit(s, &u);
         *ret = u;
 
+        /* If there cannot be one, the next who needs it is told. */
         if (p->event)
                 packet_pool_prepare(p);
         return 0;

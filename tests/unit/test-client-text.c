@@ -142,6 +142,34 @@ static void test_width(void **state) {
                          2);
 }
 
+static void test_wrap(void **state) {
+        static const struct {
+                const char *text;
+                size_t width, indent;
+                const char *wrapped;
+        } cases[] = {
+                { "", 10, 0, "" },
+                { "one two", 7, 0, "one two" },
+                { "one two", 6, 0, "one\ntwo" },
+                { "one two three", 9, 2, "one two\n  three" },
+                { "one two three", 8, 2, "one\n  two\n  three" },
+                { "one\ntwo three", 20, 2, "one\n  two three" },
+                { "longer than that", 4, 0, "longer\nthan\nthat" },
+                { "one two", 3, 10, "one\n          two" }, /* no room at all */
+                { "\xe7\xb6\xb2\xe8\xb7\xaf a", 6, 0,
+                  "\xe7\xb6\xb2\xe8\xb7\xaf a" }, /* four columns, not six bytes */
+                { "\xe7\xb6\xb2\xe8\xb7\xaf a", 5, 0, "\xe7\xb6\xb2\xe8\xb7\xaf\na" },
+        };
+
+        assert_non_null(setlocale(LC_CTYPE, "C.UTF-8"));
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_free_ char *text = strdup(cases[i].text), *wrapped = NULL;
+
+                assert_int_equal(text_wrap(text, cases[i].width, cases[i].indent, &wrapped), 0);
+                assert_string_equal(wrapped, cases[i].wrapped);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_decode_every_code_point),
@@ -150,6 +178,7 @@ int main(void) {
                 cmocka_unit_test(test_escape_every_code_point),
                 cmocka_unit_test(test_escape_random_bytes),
                 cmocka_unit_test(test_width),
+                cmocka_unit_test(test_wrap),
         };
 
         return cmocka_run_group_tests_name("client-text", tests, NULL, NULL);

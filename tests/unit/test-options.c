@@ -108,11 +108,11 @@ static void test_numbers(void **state) {
                 }
 
                 assert_case(a.r == -EINVAL && u.r == -EINVAL, "\"%s\"", cases[i].text);
-                snprintf(message, sizeof(message), "promiscd: invalid value for --references-max: \"%s\"\n",
+                snprintf(message, sizeof(message), "promiscd: invalid value for --references-max: \"%s\" (0 to 16384)\n",
                          cases[i].text);
                 assert_string_equal(a.err.text, message);
                 snprintf(message, sizeof(message),
-                         "promiscd: invalid value for --references-per-user-max: \"%s\"\n", cases[i].text);
+                         "promiscd: invalid value for --references-per-user-max: \"%s\" (0 to 16384)\n", cases[i].text);
                 assert_string_equal(u.err.text, message);
         }
 }
@@ -165,7 +165,7 @@ static void test_seconds(void **state) {
                 }
 
                 assert_case(r.r == -EINVAL, "\"%s\"", cases[i].text);
-                snprintf(message, sizeof(message), "promiscd: invalid value for --resync-sec: \"%s\"\n",
+                snprintf(message, sizeof(message), "promiscd: invalid value for --resync-sec: \"%s\" (seconds up to a day)\n",
                          cases[i].text);
                 assert_string_equal(r.err.text, message);
         }
