@@ -24,8 +24,22 @@ static void compare_network_namespace(sd_bus *bus) {
                 message("note: promiscd shows another network namespace than this program is in");
 }
 
+/* How a transport fails says little: of ssh it is only seen that it ended. */
+static int explain_connection(const Options *o, int r) {
+        if (o->host)
+                message("Cannot connect to the system bus of %s: ssh cannot log in there, or finds no "
+                        "systemd-stdio-bridge",
+                        o->host);
+        else if (o->machine && r == -EHOSTDOWN)
+                message("Cannot connect to the system bus of %s: no such container is running", o->machine);
+        else
+                message_error(r, "Cannot connect to the system bus of %s", o->machine ?: "this machine");
+        return r;
+}
+
 int bus_open(const Options *o, sd_bus **ret) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        const char *name;
         int r;
 
         if (o->host)
@@ -34,9 +48,10 @@ int bus_open(const Options *o, sd_bus **ret) {
                 r = sd_bus_open_system_machine(&bus, o->machine);
         else
                 r = sd_bus_open_system(&bus);
+        if (r >= 0)
+                r = sd_bus_get_unique_name(bus, &name); /* waits for the connection */
         if (r < 0)
-                return message_error(r, "Cannot connect to the system bus of %s",
-                                     o->host ?: o->machine ?: "this machine");
+                return explain_connection(o, r);
 
         r = sd_bus_set_allow_interactive_authorization(bus, o->ask_password);
         if (r < 0)

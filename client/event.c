@@ -34,7 +34,7 @@ static void print_text(const Event *e) {
         char when[TIMESTAMP_SIZE];
         int n;
 
-        printf("%-*s ", TIME_WIDTH, timestamp_format_fine(e->timestamp, when));
+        printf("%-*s ", TIME_WIDTH, timestamp_format_fine(timestamp_now(), when));
         put_escaped(e->link ?: "-", LINK_WIDTH);
         putchar(' ');
 
@@ -77,7 +77,7 @@ static void print_json(const Event *e, bool pretty) {
 
         json_init(&j, stdout, pretty);
         json_object(&j, NULL);
-        json_unsigned(&j, "timestamp", e->timestamp);
+        json_unsigned(&j, "timestamp", timestamp_now());
         json_string(&j, "event", kind_names[e->kind]);
         if (e->link) {
                 json_unsigned(&j, "idx", (uint64_t) e->ifindex);
@@ -89,6 +89,7 @@ static void print_json(const Event *e, bool pretty) {
                 json_unsigned(&j, "old", e->old);
                 json_unsigned(&j, "new", e->new);
                 json_string(&j, "source", e->source);
+                json_unsigned(&j, "timestamp_monotonic", e->timestamp_monotonic);
                 break;
         case EVENT_LINK_ADDED:
                 json_unsigned(&j, "count", e->new);
@@ -118,7 +119,7 @@ static void print_json(const Event *e, bool pretty) {
 
 void event_print_header(const Options *o) {
         if (o->json == JSON_OFF && o->legend)
-                printf("%-*s %-*s %-*s WHO\n", TIME_WIDTH, "TIME", LINK_WIDTH, "LINK", CHANGE_WIDTH,
+                printf("%-*s %-*s %-*s SOURCE\n", TIME_WIDTH, "TIME", LINK_WIDTH, "LINK", CHANGE_WIDTH,
                        "CHANGE");
 }
 

@@ -15,15 +15,16 @@ typedef enum EventKind {
         EVENT_RESYNCHRONIZED,
 } EventKind;
 
-/* One line of "monitor". What a kind does not need stays empty. */
+/* One line of "monitor". What a kind does not need stays empty. The time of all is that of being printed:
+ * the service's clocks may be another machine's, and not all signals tell one. */
 typedef struct Event {
         EventKind kind;
-        uint64_t timestamp; /* CLOCK_REALTIME */
         int ifindex;
         const char *link;
 
         uint32_t old, new;
         const char *source;
+        uint64_t timestamp_monotonic; /* of the service */
 
         const char *old_name;
 

@@ -8,16 +8,19 @@
 
 #include "cleanup.h"
 
-/* "2 units of the counter are held by programs or stacked devices, 1 of them through promiscd" */
+#define SOMEBODY "somebody else, such as a capture program, a bridge or a stacked device"
+
+/* "3 units of the counter are held, 1 through promiscd and 2 by somebody else, such as …" */
 static void put_units(FILE *f, uint32_t units, unsigned n_references) {
-        fprintf(f, "%" PRIu32 " unit%s of the counter %s held by ", units, units == 1 ? "" : "s",
+        fprintf(f, "%" PRIu32 " unit%s of the counter %s held", units, units == 1 ? "" : "s",
                 units == 1 ? "is" : "are");
         if (n_references == 0)
-                fputs("programs or stacked devices", f);
+                fputs(" by " SOMEBODY, f);
         else if (n_references >= units)
-                fputs("programs through promiscd", f);
+                fputs(" through promiscd", f);
         else
-                fprintf(f, "programs or stacked devices, %u of them through promiscd", n_references);
+                fprintf(f, ", %u through promiscd and %" PRIu32 " by " SOMEBODY, n_references,
+                        units - n_references);
 }
 
 static void put_promiscuity(FILE *f, const LinkInfo *l, unsigned n_references) {
@@ -38,8 +41,7 @@ static void put_promiscuity(FILE *f, const LinkInfo *l, unsigned n_references) {
                 fputs("The device is not promiscuous, and all tools say so.", f);
         else if (!l->promiscuous)
                 fputs("`ip link` and `ifconfig` show PROMISC because somebody set the flag by hand, but the "
-                      "counter "
-                      "is 0 and the device is not promiscuous.",
+                      "counter is 0 and the device is not promiscuous.",
                       f);
         else if (!l->user_requested) {
                 fputs("`ip link` and `ifconfig` show no PROMISC because nobody set the flag by hand; ", f);
@@ -47,21 +49,18 @@ static void put_promiscuity(FILE *f, const LinkInfo *l, unsigned n_references) {
                 fputc('.', f);
         } else if (others == 0)
                 fputs("The device is promiscuous because somebody set the flag by hand, and all tools show "
-                      "it. "
-                      "Nobody else needs it.",
+                      "it. Nobody else needs it.",
                       f);
         else {
                 fputs("All tools show PROMISC because somebody set the flag by hand; beside that, ", f);
                 put_units(f, others, n_references);
                 fputs(". Without the flag the device stays promiscuous, but `ip link` and `ifconfig` no "
-                      "longer show "
-                      "it.",
+                      "longer show it.",
                       f);
         }
 }
 
 int explain_link(const LinkInfo *l, unsigned n_references, char **ret) {
-        const uint32_t operational = IFF_RUNNING | IFF_LOWER_UP | IFF_DORMANT;
         char *text = NULL;
         size_t size;
         FILE *f;
@@ -76,11 +75,6 @@ int explain_link(const LinkInfo *l, unsigned n_references, char **ret) {
                 fputs("\nnetlink and ioctl differ about PROMISC: it changed between the two readings.", f);
         if ((l->sysfs_flags & IFF_ALLMULTI) && !(l->netlink_flags & IFF_ALLMULTI))
                 fputs("\nALLMULTI is on, but nobody set it by hand: only sysfs shows it.", f);
-        if (l->netlink_flags & operational & ~l->sysfs_flags)
-                fputs("\nRUNNING, LOWER_UP and DORMANT are the link's state: sysfs shows none of them, "
-                      "`ifconfig` only "
-                      "RUNNING.",
-                      f);
 
         failed = ferror(f);
         if (fclose(f) != 0 || failed) {
@@ -89,4 +83,13 @@ int explain_link(const LinkInfo *l, unsigned n_references, char **ret) {
         }
         *ret = text;
         return 0;
+}
+
+const char *explain_state(const LinkInfo *l) {
+        const uint32_t state = IFF_RUNNING | IFF_LOWER_UP | IFF_DORMANT;
+
+        if (!(l->netlink_flags & state & ~l->sysfs_flags))
+                return NULL;
+        return "RUNNING, LOWER_UP and DORMANT are the link's state: sysfs shows none of them, "
+               "`ifconfig` only RUNNING.";
 }

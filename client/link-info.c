@@ -64,9 +64,8 @@ static int bus_form(const char *text, char **ret) {
         return *ret ? 0 : -ENOMEM;
 }
 
-bool link_info_is_called(const LinkInfo *l, const char *text) {
+bool link_info_has_name(const LinkInfo *l, const char *text) {
         _cleanup_free_ char *name = NULL;
-        uint64_t n;
 
         if (bus_form(text, &name) < 0)
                 return false;
@@ -75,6 +74,12 @@ bool link_info_is_called(const LinkInfo *l, const char *text) {
         for (char **i = l->alternative_names; i && *i; i++)
                 if (strcmp(*i, name) == 0)
                         return true;
+        return false;
+}
+
+bool link_info_has_index(const LinkInfo *l, const char *text) {
+        uint64_t n;
+
         return parse_unsigned(text, &n) >= 0 && n == (uint64_t) l->ifindex;
 }
 
@@ -88,7 +93,7 @@ int link_info_find(sd_bus *bus, const char *text, char **ret_path) {
 
         r = bus_form(text, &name);
         if (r < 0)
-                return message_error(r, "%s", text);
+                return message_error(r, "Cannot find %s", text);
 
         r = sd_bus_call_method(bus, PROMISC_BUS_NAME, PROMISC_PATH, PROMISC_MANAGER_INTERFACE,
                                "GetLinkByName", &error, &reply, "s", name);
@@ -103,9 +108,13 @@ int link_info_find(sd_bus *bus, const char *text, char **ret_path) {
                 if (r >= 0)
                         r = sd_bus_message_read(reply, "so", NULL, &path);
         }
+        if (r < 0 && sd_bus_error_has_name(&error, PROMISC_ERROR_NO_SUCH_LINK)) {
+                message("Cannot find %s: no such link", text);
+                return r;
+        }
         if (r < 0)
-                return message_bus_error(&error, r, "%s", text);
+                return message_bus_error(&error, r, "Cannot find %s", text);
 
         *ret_path = strdup(path);
-        return *ret_path ? 0 : message_error(-ENOMEM, "%s", text);
+        return *ret_path ? 0 : message_error(-ENOMEM, "Cannot find %s", text);
 }

@@ -27,8 +27,9 @@ int link_info_read(sd_bus_message *m, LinkInfo *l);
 
 int link_info_get(sd_bus *bus, const char *path, LinkInfo *ret);
 
-/* `text` is its name, as on the bus, or an alternative name, or its index. */
-bool link_info_is_called(const LinkInfo *l, const char *text);
+/* `text` is its name, as on the bus, or an alternative name. */
+bool link_info_has_name(const LinkInfo *l, const char *text);
+bool link_info_has_index(const LinkInfo *l, const char *text);
 
 /* Asks the service for the link that is called `text`. Says what went wrong. */
 int link_info_find(sd_bus *bus, const char *text, char **ret_path);

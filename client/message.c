@@ -46,8 +46,9 @@ int message_error(int r, const char *format, ...) {
 static const char *explain_error(const sd_bus_error *error, int r) {
         if (!error || !sd_bus_error_is_set(error))
                 return strerror(abs(r));
-        if (sd_bus_error_has_name(error, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
-            sd_bus_error_has_name(error, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
+        if (sd_bus_error_has_name(error, SD_BUS_ERROR_SERVICE_UNKNOWN)) /* nor could the bus start it */
+                return "promiscd is not on the bus; is promisc.service running?";
+        if (sd_bus_error_has_name(error, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
                 return "promiscd is not running (nobody owns " PROMISC_BUS_NAME " on the bus)";
         if (sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY))
                 return "promiscd left without an answer or took too long";

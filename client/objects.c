@@ -54,6 +54,17 @@ void objects_remove_reference(Objects *o, ReferenceInfo *reference) {
                 (size_t) (o->references + o->n_references - reference) * sizeof(ReferenceInfo));
 }
 
+bool objects_link_is_called(const Objects *o, const LinkInfo *l, const char *text) {
+        if (link_info_has_name(l, text))
+                return true;
+        if (!link_info_has_index(l, text))
+                return false;
+        for (size_t i = 0; i < o->n_links; i++)
+                if (link_info_has_name(o->links + i, text))
+                        return false;
+        return true;
+}
+
 unsigned objects_count_references(const Objects *o, int ifindex) {
         unsigned n = 0;
 

@@ -24,13 +24,16 @@ static const struct Verb {
         int (*run)(const Options *o, char **args);
 } verbs[] = {
         { "list", "[PATTERN...]", "Show all links, or those that match a pattern (default)",
-          "PATTERN is a shell glob. It is compared with names and alternative names.\n", 0, ANY, verb_list },
+          "PATTERN is a shell glob, which is compared with names and alternative names, or\n"
+          "an index.\n",
+          0, ANY, verb_list },
         { "status", "LINK...", "Show what each tool sees of a link, and why they disagree",
           "LINK is a name, as promiscctl shows it, an alternative name, or an index.\n", 1, ANY,
           verb_status },
         { "monitor", "[LINK...]", "Show changes as they happen, until interrupted",
           "LINK is a name, an alternative name, or an index. A link may come later, and\n"
-          "is followed when it is renamed. Without LINK, all are watched.\n",
+          "is followed when it is renamed. Without LINK, all are watched. If the service\n"
+          "is not there, it is waited for.\n",
           0, ANY, verb_monitor },
         { "hold", "LINK... [-- COMMAND...]",
           "Keep links promiscuous while COMMAND runs, or until interrupted",
@@ -73,6 +76,9 @@ static void print_help(const struct Verb *verb) {
                 puts("\nOptions:");
         }
         print_common_options();
+        if (!verb)
+                puts("     --reason=TEXT     With hold: why; everybody can read it\n"
+                     "     --timeout=TIME    With hold: let go after this time, such as 30s, 1h30min");
 }
 
 static const struct Verb *find_verb(const char *name) {

@@ -2,6 +2,7 @@
 #include "text.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
@@ -139,4 +140,55 @@ size_t text_width(const char *s) {
                 width += w < 0 ? 1 : (size_t) w; /* -1: the locale does not know it */
         }
         return width;
+}
+
+/* The columns of its first `n` bytes. */
+static size_t width_of_bytes(const char *s, size_t n) {
+        _cleanup_free_ char *copy = strndup(s, n);
+
+        return copy ? text_width(copy) : n;
+}
+
+static void new_line(FILE *f, size_t indent) {
+        fprintf(f, "\n%*s", (int) indent, "");
+}
+
+int text_wrap(const char *s, size_t width, size_t indent, char **ret) {
+        size_t column = indent, size;
+        char *text = NULL;
+        int failed;
+        FILE *f;
+
+        f = open_memstream(&text, &size);
+        if (!f)
+                return -ENOMEM;
+
+        while (*s) {
+                size_t n = strcspn(s, " \n"), w = width_of_bytes(s, n);
+                bool first = column == indent;
+
+                if (!first && column + 1 + w > width) {
+                        new_line(f, indent);
+                        column = indent;
+                        first = true;
+                }
+                if (!first)
+                        fputc(' ', f);
+                fwrite(s, 1, n, f);
+                column += w + !first;
+                s += n;
+                if (*s == '\n') {
+                        new_line(f, indent);
+                        column = indent;
+                }
+                s += *s != '\0';
+        }
+
+        failed = ferror(f);
+        if (fclose(f) != 0 || failed) {
+                free(text);
+                return -ENOMEM;
+        }
+        *ret = text;
+        return 0;
 }

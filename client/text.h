@@ -19,5 +19,9 @@ bool text_is_utf8(const char *s);
  * backslash stays: names come escaped already. */
 int text_escape(const char *s, char **ret);
 
+/* Breaks lines at spaces, so that none ends behind column `width` unless one word alone does. The text
+ * begins in column `indent`, and so does each further line. Line ends stay. */
+int text_wrap(const char *s, size_t width, size_t indent, char **ret);
+
 /* Columns on a terminal. */
 size_t text_width(const char *s);

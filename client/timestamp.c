@@ -10,21 +10,11 @@
 
 #define USEC_PER_SEC UINT64_C(1000000)
 
-static uint64_t clock_usec(clockid_t clock) {
+uint64_t timestamp_now(void) {
         struct timespec ts;
 
-        (void) clock_gettime(clock, &ts); /* cannot fail for the two clocks used here */
+        (void) clock_gettime(CLOCK_REALTIME, &ts); /* cannot fail */
         return (uint64_t) ts.tv_sec * USEC_PER_SEC + (uint64_t) ts.tv_nsec / 1000;
-}
-
-uint64_t timestamp_now(void) {
-        return clock_usec(CLOCK_REALTIME);
-}
-
-uint64_t timestamp_from_monotonic(uint64_t monotonic) {
-        uint64_t age = clock_usec(CLOCK_MONOTONIC) - monotonic;
-
-        return timestamp_now() - age;
 }
 
 static const char *format(uint64_t realtime, bool zone, char buffer[static TIMESTAMP_SIZE]) {

@@ -17,4 +17,3 @@ const char *timestamp_format_fine(uint64_t realtime, char buffer[static TIMESTAM
 const char *timestamp_format_ago(uint64_t realtime, uint64_t now, char buffer[static TIMESTAMP_SIZE]);
 
 uint64_t timestamp_now(void);
-uint64_t timestamp_from_monotonic(uint64_t monotonic);

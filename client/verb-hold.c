@@ -15,45 +15,79 @@
 #include "text.h"
 #include "verbs.h"
 
+typedef struct Hold Hold;
+
 typedef struct Held {
+        Hold *hold;
         const char *link; /* as the user called it */
         char *path;
         uint64_t id;
         bool held;
 } Held;
 
-typedef struct Hold {
+struct Hold {
         const Options *options;
         sd_bus *bus;
         sd_event *event;
         Held *links;
         size_t n_links;
-        char *owner;       /* the service's unique name */
+        char owner[256];   /* the service's unique name; empty while it is away */
         bool failed;       /* a reference ended for another cause than its timeout */
         sigset_t old_mask; /* that COMMAND gets */
         pid_t child;
-} Hold;
+};
 
 static void hold_done(Hold *h) {
         for (size_t i = 0; i < h->n_links; i++)
                 free(h->links[i].path);
         free(h->links);
-        free(h->owner);
         sd_event_unref(h->event);
         sd_bus_flush_close_unref(h->bus);
 }
 
+/* A call that neither starts a service that is away nor waits for one. */
+static int new_call(Hold *h, const char *path, const char *interface, const char *member,
+                    sd_bus_message **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_call(h->bus, &call, PROMISC_BUS_NAME, path, interface, member);
+        if (r >= 0)
+                r = sd_bus_message_set_auto_start(call, false);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(call);
+        return 0;
+}
+
+/* Waits for it to be done. */
+static int release(Held *l) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r;
+
+        r = new_call(l->hold, l->path, PROMISC_LINK_INTERFACE, "Release", &call);
+        if (r >= 0)
+                r = sd_bus_message_append_basic(call, 't', &l->id);
+        if (r >= 0)
+                r = sd_bus_call(l->hold->bus, call, 0, &error, NULL);
+        if (r >= 0 || sd_bus_error_has_names(&error, PROMISC_ERROR_NO_SUCH_REFERENCE,
+                                             PROMISC_ERROR_NO_SUCH_LINK, SD_BUS_ERROR_UNKNOWN_OBJECT))
+                return 0; /* or it has ended already */
+
+        return message_bus_error(&error, r, "Cannot release, what is held ends as we leave the bus");
+}
+
 static void release_all(Hold *h) {
+        int r = 0;
+
         for (size_t i = 0; i < h->n_links; i++) {
                 Held *l = h->links + i;
 
-                if (!l->held)
-                        continue;
+                if (l->held && r >= 0)
+                        r = release(l); /* that fails for all that are left too */
                 l->held = false;
-                /* Waits for it to be done. If it fails it has ended already, or ends when we leave the bus.
-                 * */
-                (void) sd_bus_call_method(h->bus, PROMISC_BUS_NAME, l->path, PROMISC_LINK_INTERFACE,
-                                          "Release", NULL, NULL, "t", l->id);
         }
 }
 
@@ -86,12 +120,16 @@ static void end_one(Hold *h, Held *l, const char *cause) {
                 h->failed = true;
 }
 
-/* COMMAND goes on; without one there is nothing to stay for. */
-static int check_rest(Hold *h) {
+static bool holds_any(const Hold *h) {
         for (size_t i = 0; i < h->n_links; i++)
                 if (h->links[i].held)
-                        return 0;
-        return h->child > 0 ? 0 : leave(h, h->failed);
+                        return true;
+        return false;
+}
+
+/* COMMAND goes on; without one there is nothing to stay for. */
+static int check_rest(Hold *h) {
+        return h->child > 0 || holds_any(h) ? 0 : leave(h, h->failed);
 }
 
 static int on_released(sd_bus_message *signal, void *userdata, sd_bus_error *error) {
@@ -99,7 +137,7 @@ static int on_released(sd_bus_message *signal, void *userdata, sd_bus_error *err
         Hold *h = userdata;
         uint64_t id;
 
-        if (!sender || !h->owner || strcmp(sender, h->owner) != 0 ||
+        if (!sender || strcmp(sender, h->owner) != 0 ||
             bus_path_number(sd_bus_message_get_path(signal), PROMISC_REFERENCE_PREFIX, &id) < 0 ||
             sd_bus_message_read_basic(signal, 's', &cause) < 0)
                 return 0;
@@ -117,14 +155,62 @@ static int end_all(Hold *h, const char *cause) {
         return check_rest(h);
 }
 
+static int on_asked(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const sd_bus_error *e = sd_bus_message_get_error(reply);
+        Held *l = userdata;
+
+        if (!l->held)
+                return 0;
+        if (!e)
+                message("Reference %" PRIu64 " on %s lives on", l->id, l->link);
+        else if (sd_bus_error_has_name(e, SD_BUS_ERROR_UNKNOWN_OBJECT)) {
+                end_one(l->hold, l, "promiscd came back without it");
+                return check_rest(l->hold);
+        } else if (!sd_bus_error_has_names(e, SD_BUS_ERROR_NO_REPLY, SD_BUS_ERROR_NAME_HAS_NO_OWNER,
+                                           SD_BUS_ERROR_SERVICE_UNKNOWN))
+                message_bus_error(e, -EIO, "Cannot ask for reference %" PRIu64 " on %s", l->id, l->link);
+        /* Otherwise it is away again; the next one is asked too. */
+        return 0;
+}
+
+/* Asynchronously and without a time limit: it may still be busy with its return. */
+static void ask(Held *l) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
+        char path[sizeof(PROMISC_REFERENCE_PREFIX "/18446744073709551615")];
+        int r;
+
+        snprintf(path, sizeof(path), PROMISC_REFERENCE_PREFIX "/%" PRIu64, l->id);
+        r = new_call(l->hold, path, "org.freedesktop.DBus.Properties", "Get", &call);
+        if (r >= 0)
+                r = sd_bus_message_append(call, "ss", PROMISC_REFERENCE_INTERFACE, "Id");
+        if (r >= 0)
+                r = sd_bus_call_async(l->hold->bus, NULL, call, on_asked, l, UINT64_MAX);
+        if (r < 0)
+                message_error(r, "Cannot ask for reference %" PRIu64 " on %s", l->id, l->link);
+}
+
+static void set_owner(Hold *h, const char *name) {
+        snprintf(h->owner, sizeof(h->owner), "%s", name);
+}
+
+/* Under systemd the references outlive the service, with their ids; otherwise they end with it. */
 static int on_name_owner_changed(sd_bus_message *signal, void *userdata, sd_bus_error *error) {
-        const char *old;
+        const char *new;
         Hold *h = userdata;
 
-        if (sd_bus_message_read(signal, "sss", NULL, &old, NULL) < 0 || !h->owner ||
-            strcmp(old, h->owner) != 0)
+        if (sd_bus_message_read(signal, "sss", NULL, NULL, &new) < 0 || strcmp(new, h->owner) == 0 ||
+            !holds_any(h))
                 return 0;
-        return end_all(h, "promiscd has left the bus");
+
+        set_owner(h, new);
+        if (!*new) {
+                message("promiscd has left the bus; whether it holds on is known when it is back");
+                return 0;
+        }
+        for (size_t i = 0; i < h->n_links; i++)
+                if (h->links[i].held)
+                        ask(h->links + i);
+        return 0;
 }
 
 static int on_disconnected(sd_bus_message *signal, void *userdata, sd_bus_error *error) {
@@ -196,11 +282,7 @@ static int acquire(Hold *h, Held *l, const char *reason) {
                 return message_bus_error(&error, r, "Cannot hold %s", l->link);
 
         l->held = true;
-        if (!h->owner) {
-                h->owner = strdup(sd_bus_message_get_sender(reply));
-                if (!h->owner)
-                        return message_error(-ENOMEM, "Cannot hold %s", l->link);
-        }
+        set_owner(h, sd_bus_message_get_sender(reply));
         return 0;
 }
 
@@ -216,6 +298,7 @@ static int find_all(Hold *h, char **names) {
                 Held *l = h->links + h->n_links;
                 int r;
 
+                l->hold = h;
                 l->link = names[h->n_links];
                 r = link_info_find(h->bus, l->link, &l->path);
                 if (r < 0)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "bus.h"
+#include "held-by.h"
 #include "json.h"
 #include "message.h"
 #include "objects.h"
@@ -27,7 +28,7 @@ static int get_objects(sd_bus *bus, Objects *ret) {
 }
 
 /* A backslash in a pattern is one of an escaped name. */
-static bool matches(const LinkInfo *l, const char *pattern) {
+static bool matches_name(const LinkInfo *l, const char *pattern) {
         if (fnmatch(pattern, l->name, FNM_NOESCAPE) == 0)
                 return true;
         for (char **i = l->alternative_names; i && *i; i++)
@@ -36,11 +37,16 @@ static bool matches(const LinkInfo *l, const char *pattern) {
         return false;
 }
 
-static bool is_wanted(const LinkInfo *l, char **patterns) {
+/* Or it is the link's index, unless that is a link's name. */
+static bool matches(const Objects *o, const LinkInfo *l, const char *pattern) {
+        return matches_name(l, pattern) || objects_link_is_called(o, l, pattern);
+}
+
+static bool is_wanted(const Objects *o, const LinkInfo *l, char **patterns) {
         if (!*patterns)
                 return true;
         for (; *patterns; patterns++)
-                if (matches(l, *patterns))
+                if (matches(o, l, *patterns))
                         return true;
         return false;
 }
@@ -53,9 +59,9 @@ static int check_patterns(const Objects *o, char **patterns) {
                 bool found = false;
 
                 for (size_t i = 0; i < o->n_links && !found; i++)
-                        found = matches(o->links + i, *patterns);
+                        found = matches(o, o->links + i, *patterns);
                 if (!found) {
-                        message("%s: no such link", *patterns);
+                        message("Cannot list %s: no such link", *patterns);
                         status = 1;
                 }
         }
@@ -76,21 +82,24 @@ static int print_table(const Objects *objects, char **patterns, bool legend) {
 
         for (size_t i = 0; i < objects->n_links; i++) {
                 const LinkInfo *l = objects->links + i;
-                unsigned n = objects_count_references(objects, l->ifindex);
+                HeldBy h = held_by(l, objects_count_references(objects, l->ifindex));
+                _cleanup_free_ char *holders = NULL;
 
-                if (!is_wanted(l, patterns))
+                if (!is_wanted(objects, l, patterns))
                         continue;
+                r = held_by_to_string(&h, &holders);
+                if (r < 0)
+                        return message_error(r, "Cannot print");
                 n_listed++;
                 table_add(t, "%d", l->ifindex);
                 table_add(t, "%s", l->name);
                 table_add(t, "%s", l->promiscuous ? "yes" : "no");
                 table_add(t, "%s", l->user_requested ? "yes" : "no");
                 table_add(t, "%" PRIu32, l->promiscuity);
-                if (n > 0)
-                        table_add(t, "%u reference%s", n, n == 1 ? "" : "s");
-                else
-                        table_add(t, "-");
+                table_add(t, "%s", holders);
         }
+        if (n_listed == 0 && *patterns)
+                return 0; /* the errors say it */
 
         r = table_print(t, legend);
         if (r < 0)
@@ -107,9 +116,9 @@ static void print_json(const Objects *objects, char **patterns, bool pretty) {
         json_array(&j, NULL);
         for (size_t i = 0; i < objects->n_links; i++) {
                 const LinkInfo *l = objects->links + i;
-                unsigned n = objects_count_references(objects, l->ifindex);
+                HeldBy h = held_by(l, objects_count_references(objects, l->ifindex));
 
-                if (!is_wanted(l, patterns))
+                if (!is_wanted(objects, l, patterns))
                         continue;
                 json_object(&j, NULL);
                 json_unsigned(&j, "idx", (uint64_t) l->ifindex);
@@ -117,10 +126,7 @@ static void print_json(const Objects *objects, char **patterns, bool pretty) {
                 json_bool(&j, "promisc", l->promiscuous);
                 json_bool(&j, "user", l->user_requested);
                 json_unsigned(&j, "count", l->promiscuity);
-                json_object(&j, "held_by");
-                if (n > 0)
-                        json_unsigned(&j, "reference", n);
-                json_end(&j);
+                held_by_put_json(&h, &j, "held_by");
                 json_end(&j);
         }
         json_end(&j);

@@ -11,7 +11,6 @@
 #include "message.h"
 #include "objects.h"
 #include "promisc-names.h"
-#include "timestamp.h"
 #include "verbs.h"
 
 typedef struct Monitor {
@@ -21,6 +20,7 @@ typedef struct Monitor {
         sd_event *event;
         Objects objects;
         char *owner; /* the service's unique name: others could send us signals of the same form */
+        bool asked;  /* a reading is on its way */
         bool ready;  /* the first reading is there */
 } Monitor;
 
@@ -35,7 +35,7 @@ static void watch(Monitor *m, LinkInfo *l) {
         if (!*m->names)
                 l->watched = true;
         for (char **i = m->names; *i && !l->watched; i++)
-                l->watched = link_info_is_called(l, *i);
+                l->watched = objects_link_is_called(&m->objects, l, *i);
 }
 
 static const LinkInfo *find_watched(Monitor *m, int ifindex) {
@@ -46,11 +46,10 @@ static const LinkInfo *find_watched(Monitor *m, int ifindex) {
 
 static int on_promiscuity_changed(Monitor *m, sd_bus_message *signal) {
         Event e = { .kind = EVENT_PROMISCUITY };
-        uint64_t monotonic;
         const LinkInfo *l;
         int r;
 
-        r = sd_bus_message_read(signal, "uuts", &e.old, &e.new, &monotonic, &e.source);
+        r = sd_bus_message_read(signal, "uuts", &e.old, &e.new, &e.timestamp_monotonic, &e.source);
         if (r < 0)
                 return r;
         l = find_watched(m, objects_path_ifindex(sd_bus_message_get_path(signal)));
@@ -59,7 +58,6 @@ static int on_promiscuity_changed(Monitor *m, sd_bus_message *signal) {
 
         e.ifindex = l->ifindex;
         e.link = l->name;
-        e.timestamp = timestamp_from_monotonic(monotonic);
         event_print(m->options, &e);
         return 0;
 }
@@ -87,7 +85,6 @@ static int on_properties_changed(Monitor *m, sd_bus_message *signal) {
 
         if (l->watched && strcmp(old_name, l->name) != 0)
                 event_print(m->options, &(Event){ .kind = EVENT_LINK_RENAMED,
-                                                  .timestamp = timestamp_now(),
                                                   .ifindex = l->ifindex,
                                                   .link = l->name,
                                                   .old_name = old_name });
@@ -95,7 +92,7 @@ static int on_properties_changed(Monitor *m, sd_bus_message *signal) {
 }
 
 static int on_released(Monitor *m, sd_bus_message *signal) {
-        Event e = { .kind = EVENT_REFERENCE_ENDED, .timestamp = timestamp_now() };
+        Event e = { .kind = EVENT_REFERENCE_ENDED };
         ReferenceInfo *reference;
         const LinkInfo *l;
         int r;
@@ -126,7 +123,6 @@ static void print_new_reference(Monitor *m, uint64_t id) {
 
         if (l)
                 event_print(m->options, &(Event){ .kind = EVENT_REFERENCE_TAKEN,
-                                                  .timestamp = reference->acquired,
                                                   .ifindex = l->ifindex,
                                                   .link = l->name,
                                                   .reference = id,
@@ -156,7 +152,6 @@ static int on_interfaces_added(Monitor *m, sd_bus_message *signal) {
         watch(m, l);
         if (l->watched)
                 event_print(m->options, &(Event){ .kind = EVENT_LINK_ADDED,
-                                                  .timestamp = timestamp_now(),
                                                   .ifindex = l->ifindex,
                                                   .link = l->name,
                                                   .new = l->promiscuity });
@@ -176,16 +171,14 @@ static int on_interfaces_removed(Monitor *m, sd_bus_message *signal) {
                 return 0; /* a reference: Released has told already */
 
         if (l->watched)
-                event_print(m->options, &(Event){ .kind = EVENT_LINK_REMOVED,
-                                                  .timestamp = timestamp_now(),
-                                                  .ifindex = l->ifindex,
-                                                  .link = l->name });
+                event_print(m->options,
+                            &(Event){ .kind = EVENT_LINK_REMOVED, .ifindex = l->ifindex, .link = l->name });
         objects_remove_link(&m->objects, l);
         return 0;
 }
 
 static int on_resynchronized(Monitor *m, sd_bus_message *signal) {
-        Event e = { .kind = EVENT_RESYNCHRONIZED, .timestamp = timestamp_now() };
+        Event e = { .kind = EVENT_RESYNCHRONIZED };
         int r;
 
         r = sd_bus_message_read(signal, "su", &e.cause, &e.corrected);
@@ -238,15 +231,17 @@ static int set_owner(Monitor *m, const char *name) {
 }
 
 static void take_objects(Monitor *m, Objects *objects) {
-        for (size_t i = 0; i < objects->n_links; i++) {
-                LinkInfo *l = objects->links + i;
+        _cleanup_(objects_done) Objects old = m->objects;
 
-                l->watched = find_watched(m, l->ifindex) != NULL;
-                watch(m, l);
-        }
-        objects_done(&m->objects);
         m->objects = *objects;
         *objects = (Objects){};
+        for (size_t i = 0; i < m->objects.n_links; i++) {
+                LinkInfo *l = m->objects.links + i;
+                const LinkInfo *before = objects_find_link(&old, l->ifindex);
+
+                l->watched = before && before->watched;
+                watch(m, l);
+        }
 }
 
 static void tell_missing(const Monitor *m) {
@@ -254,10 +249,21 @@ static void tell_missing(const Monitor *m) {
                 bool found = false;
 
                 for (size_t k = 0; k < m->objects.n_links && !found; k++)
-                        found = link_info_is_called(m->objects.links + k, *i);
+                        found = objects_link_is_called(&m->objects, m->objects.links + k, *i);
                 if (!found)
-                        message("%s: no such link yet, waiting for it", *i);
+                        message("Waiting for %s: no such link yet", *i);
         }
+}
+
+/* A service that is not there yet will come, and one that came and went will come again. */
+static int on_refusal(Monitor *m, const sd_bus_error *error) {
+        if (!m->ready &&
+            sd_bus_error_has_names(error, SD_BUS_ERROR_SERVICE_UNKNOWN, SD_BUS_ERROR_NAME_HAS_NO_OWNER)) {
+                message_bus_error(error, -EIO, "Waiting for the service");
+                return 0;
+        }
+        message_bus_error(error, -EIO, "Cannot watch the links");
+        return m->ready ? 0 : sd_event_exit(m->event, 1);
 }
 
 static int on_objects(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
@@ -265,11 +271,9 @@ static int on_objects(sd_bus_message *reply, void *userdata, sd_bus_error *error
         Monitor *m = userdata;
         int r;
 
-        if (sd_bus_message_is_method_error(reply, NULL)) {
-                message_bus_error(sd_bus_message_get_error(reply), -EIO, "Cannot list the links");
-                /* A service that came and went again will come again. */
-                return m->ready ? 0 : sd_event_exit(m->event, 1);
-        }
+        m->asked = false;
+        if (sd_bus_message_is_method_error(reply, NULL))
+                return on_refusal(m, sd_bus_message_get_error(reply));
 
         r = objects_read(reply, &objects);
         if (r >= 0)
@@ -294,7 +298,10 @@ static int request_objects(Monitor *m) {
                                          "org.freedesktop.DBus.ObjectManager", "GetManagedObjects",
                                          on_objects, m, NULL);
 
-        return r < 0 ? message_error(r, "Cannot list the links") : 0;
+        if (r < 0)
+                return message_error(r, "Cannot watch the links");
+        m->asked = true;
+        return 0;
 }
 
 static int on_name_owner_changed(sd_bus_message *signal, void *userdata, sd_bus_error *error) {
@@ -303,17 +310,17 @@ static int on_name_owner_changed(sd_bus_message *signal, void *userdata, sd_bus_
         int r;
 
         r = sd_bus_message_read(signal, "sss", &name, &old, &new);
-        if (r < 0 || !m->ready || strcmp(name, PROMISC_BUS_NAME) != 0)
+        if (r < 0 || strcmp(name, PROMISC_BUS_NAME) != 0 || (m->asked && !m->ready))
                 return 0; /* before the first reading: our own call has started it */
 
         r = set_owner(m, new);
         if (r < 0)
-                return sd_event_exit(m->event, message_error(r, "Cannot follow promiscd") < 0);
+                return sd_event_exit(m->event, message_error(r, "Cannot watch the links") < 0);
         if (!*new) {
                 message("promiscd has left the bus, waiting for it to come back");
                 return 0;
         }
-        message("promiscd is on the bus again");
+        message("promiscd is on the bus%s", m->ready ? " again" : "");
         return request_objects(m) < 0 ? sd_event_exit(m->event, 1) : 0;
 }
 
@@ -339,7 +346,7 @@ static int subscribe(Monitor *m) {
         if (r >= 0)
                 r = sd_bus_match_signal(m->bus, NULL, NULL, "/org/freedesktop/DBus/Local",
                                         "org.freedesktop.DBus.Local", "Disconnected", on_disconnected, m);
-        return r < 0 ? message_error(r, "Cannot subscribe") : 0;
+        return r < 0 ? message_error(r, "Cannot watch the links") : 0;
 }
 
 static int set_up_loop(Monitor *m) {

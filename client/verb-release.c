@@ -37,7 +37,7 @@ int verb_release(const Options *o, char **args) {
 
         for (char **i = args; *i; i++)
                 if (parse_unsigned(*i, &id) < 0) {
-                        message("%s: not the number of a reference", *i);
+                        message("Cannot release %s: not the number of a reference", *i);
                         return 2;
                 }
 

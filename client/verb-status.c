@@ -6,10 +6,12 @@
 #include "bus.h"
 #include "explain.h"
 #include "flags.h"
+#include "held-by.h"
 #include "json.h"
 #include "link-info.h"
 #include "message.h"
 #include "reference-info.h"
+#include "terminal.h"
 #include "text.h"
 #include "timestamp.h"
 #include "verbs.h"
@@ -68,19 +70,23 @@ static void put_since(const LinkInfo *l) {
         putchar('\n');
 }
 
-static void put_explanation(const char *explanation) {
-        const char *label = "Why:", *end;
+/* Begins in column `indent` and ends its last line. */
+static void put_wrapped(const char *text, size_t indent) {
+        _cleanup_free_ char *wrapped = NULL;
 
-        do {
-                end = strchrnul(explanation, '\n');
-                put_label(label);
-                printf("%.*s\n", (int) (end - explanation), explanation);
-                label = "";
-                explanation = end + 1;
-        } while (*end);
+        puts(text_wrap(text, terminal_columns(), indent, &wrapped) >= 0 ? wrapped : text);
 }
 
-static void print_text(const LinkInfo *l, const ReferenceList *references, const char *explanation) {
+static void put_held_by(const LinkInfo *l, unsigned n_references) {
+        _cleanup_free_ char *text = NULL;
+        HeldBy h = held_by(l, n_references);
+
+        put_label("Held By:");
+        puts(held_by_to_string(&h, &text) >= 0 ? text : "?");
+}
+
+static void print_text(const LinkInfo *l, const ReferenceList *references, unsigned n_references,
+                       const char *explanation) {
         const char *label = "Alternative Names:";
 
         printf("%d: ", l->ifindex);
@@ -97,13 +103,15 @@ static void print_text(const LinkInfo *l, const ReferenceList *references, const
         puts(l->user_requested ? "yes" : "no");
         put_label("Counter:");
         printf("%" PRIu32 "\n", l->promiscuity);
+        put_held_by(l, n_references);
         put_label("All-Multicast:");
         printf("%" PRIu32 "\n", l->all_multicast);
         put_view("sysfs (device):", l->sysfs_flags);
         put_view("netlink (ip link):", l->netlink_flags);
         put_view("ioctl (ifconfig):", l->ioctl_flags);
         put_references(l, references);
-        put_explanation(explanation);
+        put_label("Why:");
+        put_wrapped(explanation, LABEL_WIDTH + 1);
 }
 
 static void put_json_view(Json *j, const char *key, uint32_t flags) {
@@ -126,7 +134,10 @@ static void put_json_time(Json *j, const char *key, uint64_t usec) {
                 json_null(j, key);
 }
 
-static void put_json(Json *j, const LinkInfo *l, const ReferenceList *references, const char *explanation) {
+static void put_json(Json *j, const LinkInfo *l, const ReferenceList *references, unsigned n_references,
+                     const char *explanation) {
+        HeldBy h = held_by(l, n_references);
+
         json_object(j, NULL);
         json_unsigned(j, "idx", (uint64_t) l->ifindex);
         json_string(j, "link", l->name);
@@ -137,6 +148,7 @@ static void put_json(Json *j, const LinkInfo *l, const ReferenceList *references
         json_bool(j, "promisc", l->promiscuous);
         json_bool(j, "user", l->user_requested);
         json_unsigned(j, "count", l->promiscuity);
+        held_by_put_json(&h, j, "held_by");
         json_unsigned(j, "allmulti", l->all_multicast);
         put_json_time(j, "since", l->promiscuous ? l->promiscuous_since : 0);
         put_json_view(j, "sysfs", l->sysfs_flags);
@@ -163,8 +175,8 @@ static void put_json(Json *j, const LinkInfo *l, const ReferenceList *references
         json_end(j);
 }
 
-/* `j` is NULL for text. */
-static int show(sd_bus *bus, const char *name, Json *j, bool first) {
+/* `j` is NULL for text. `*state` is left alone if there is nothing to say. */
+static int show(sd_bus *bus, const char *name, Json *j, bool first, const char **state) {
         _cleanup_(reference_list_done) ReferenceList references = {};
         _cleanup_(link_info_done) LinkInfo l = {};
         _cleanup_free_ char *path = NULL, *explanation = NULL;
@@ -185,14 +197,15 @@ static int show(sd_bus *bus, const char *name, Json *j, bool first) {
                 n += references.items[i].ifindex == l.ifindex;
         r = explain_link(&l, n, &explanation);
         if (r < 0)
-                return message_error(r, "%s", name);
+                return message_error(r, "Cannot show %s", name);
 
+        *state = explain_state(&l) ?: *state;
         if (j)
-                put_json(j, &l, &references, explanation);
+                put_json(j, &l, &references, n, explanation);
         else {
                 if (!first)
                         putchar('\n');
-                print_text(&l, &references, explanation);
+                print_text(&l, &references, n, explanation);
         }
         return 0;
 }
@@ -200,6 +213,7 @@ static int show(sd_bus *bus, const char *name, Json *j, bool first) {
 int verb_status(const Options *o, char **args) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         bool json = o->json != JSON_OFF, first = true;
+        const char *state = NULL;
         int r, status = 0;
         Json j;
 
@@ -211,12 +225,16 @@ int verb_status(const Options *o, char **args) {
         if (json)
                 json_array(&j, NULL);
         for (; *args; args++) {
-                if (show(bus, *args, json ? &j : NULL, first) < 0)
+                if (show(bus, *args, json ? &j : NULL, first, &state) < 0)
                         status = 1;
                 else
                         first = false;
         }
         if (json)
                 json_end(&j);
+        else if (state && o->legend) {
+                putchar('\n');
+                put_wrapped(state, 0);
+        }
         return status;
 }

@@ -1,36 +1,37 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Prints each change of an interface's promiscuity counter."""
+import functools
 import sys
 
-from dasbus.client.proxy import disconnect_proxy
 from dasbus.connection import SystemMessageBus
+from dasbus.error import DBusError
 from dasbus.loop import EventLoop
 
 SERVICE = "org.example.Promisc"
 LINK = "org.example.Promisc"
 
 bus = SystemMessageBus()
-links = {}
 
 
-def added(path, interfaces):
-    if LINK in interfaces and path not in links:
-        link = links[path] = bus.get_proxy(SERVICE, path, LINK)
-        link.PromiscuityChanged.connect(
-            lambda old, new, timestamp, source: print(f"{link.Name} {old} -> {new} ({source})", flush=True))
+@functools.cache
+def link(path):
+    return bus.get_proxy(SERVICE, path, LINK)
 
 
-def removed(path, interfaces):
-    if LINK in interfaces and path in links:
-        disconnect_proxy(links.pop(path))
+def on_changed(connection, sender, path, interface, signal, parameters):
+    old, new, timestamp, source = parameters.unpack()
+    try:
+        name = link(path).Name
+    except DBusError:
+        name = path  # The path holds the ifindex. A link that has gone by now has no name any more.
+    print(f"{name} {old} -> {new} ({source})", flush=True)
 
 
-manager = bus.get_proxy(SERVICE, "/org/example/Promisc", "org.freedesktop.DBus.ObjectManager")
-manager.InterfacesAdded.connect(added)
-manager.InterfacesRemoved.connect(removed)
-for path, interfaces in manager.GetManagedObjects().items():
-    added(path, interfaces)
-
+# Not through a proxy: without a path it is one subscription for every link, also those to come.
+bus.connection.signal_subscribe(SERVICE, LINK, "PromiscuityChanged", None, None, 0, on_changed)
 print("Watching; end with Ctrl+C.", file=sys.stderr, flush=True)
-EventLoop().run()
+try:
+    EventLoop().run()
+except KeyboardInterrupt:
+    pass

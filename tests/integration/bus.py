@@ -13,6 +13,7 @@ from collections import namedtuple
 
 from jeepney import (DBusAddress, HeaderFields, MessageFlag, MessageType, Parser, new_error, new_method_call,
                      new_method_return)
+from jeepney.fds import FileDescriptor
 from jeepney.io.blocking import prep_socket
 
 from names import (DBUS, DEADLINE, LINK, MANAGER, NAME, OBJECT_MANAGER, PROPERTIES, REFERENCE, ROOT,
@@ -132,11 +133,11 @@ class Bus:
         # poll() counts whole milliseconds; rounding up never gives up early
         if not self.poll.poll(max(0, (end - time.monotonic()) * 1000 + 1)):
             return False
-        data = self.sock.recv(1 << 18)
+        data, fds, _, _ = socket.recv_fds(self.sock, 1 << 18, 16)
         if not data:
             raise ConnectionResetError("the bus closed the connection")
         now = time.monotonic()
-        self.parser.add_data(data)
+        self.parser.add_data(data, [FileDescriptor(fd) for fd in fds])
         while message := self.parser.get_next_message():
             self.take(message, now)
         return True
@@ -217,6 +218,11 @@ class Bus:
     def acquire(self, index, reason="testing", options=None, interactive=False):
         """→ (id, path)"""
         return self.reply(self.send_acquire(index, reason, options, interactive))
+
+    def acquire_descriptor(self, index, reason="testing", options=None):
+        """→ (id, path, descriptor), the last only for a client that was made for descriptors"""
+        id, path, fd = self.call(link_path(index), LINK, "AcquireDescriptor", "sa{sv}", (reason, options or {}))
+        return id, path, fd.to_raw_fd()
 
     def release(self, index, id, interactive=False):
         return self.call(link_path(index), LINK, "Release", "t", (id,), flags=4 if interactive else 0)

@@ -9,26 +9,26 @@ import time
 
 import pytest
 
-from links import PacketSocket
+from links import PacketSocket, ip
 from names import BUILD, DEADLINE, LINK, NAME, SOURCE, link_path
 
 WATCH = {
     "c": [BUILD + "/examples/watch"],
     "python": ["/usr/bin/python3", SOURCE + "/examples/python/watch.py"],
-    "shell": ["sh", SOURCE + "/examples/shell/watch.sh"],
+    "shell": ["bash", SOURCE + "/examples/shell/watch.sh"],
 }
 
 
 @pytest.fixture
-def watch(service):
+def watch(links):
     """watch(language) → the running example."""
     running = []
 
     def new(language):
         # A group of its own, because a shell has children; unbuffered, because select() knows no buffer.
         running.append(subprocess.Popen(WATCH[language], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        bufsize=0, start_new_session=True))
-        return running[-1].stdout
+                                        stderr=subprocess.PIPE, bufsize=0, start_new_session=True))
+        return running[-1]
     yield new
     for p in running:
         os.killpg(p.pid, signal.SIGKILL)
@@ -62,11 +62,47 @@ def follow(lines, name, index):
 
 
 @pytest.mark.parametrize("language", WATCH)
-def test_watch(watch, links, language):
+def test_watch(watch, service, links, language):
     index = links.veth("old0", "old1")
-    lines = watch(language)
+    lines = watch(language).stdout
     follow(lines, "old0", index)
     follow(lines, "new0", links.veth("new0", "new1"))
+    # A name that JSON quotes and the bus escapes.
+    follow(lines, 'n"\\xff', links.veth(b'n"\xff', "peer0"))
+
+
+@pytest.mark.parametrize("language", WATCH)
+def test_watch_before_the_service(watch, start, links, language):
+    index = links.veth("new0", "new1")
+    example = watch(language)
+    assert select.select([example.stderr], [], [], DEADLINE)[0]
+    assert example.stderr.readline().split()[0] in (b"Watching;", b"Monitoring")
+    start()
+    follow(example.stdout, "new0", index)
+    assert not select.select([example.stderr], [], [], 0)[0], example.stderr.read(4096)
+
+
+@pytest.mark.parametrize("language", WATCH)
+def test_watch_link_that_went(watch, service, links, language):
+    index = links.veth("old0", "old1")
+    lines = watch(language).stdout
+    follow(lines, "old0", index)
+    # The service hears of a change and that the link has gone at once: nobody can ask it for the name.
+    service.pause()
+    with PacketSocket() as holder:
+        holder.add(index)
+    ip("link", "del", "old0")
+    service.resume()
+    for change in changes(link_path(index), (0, 1), (1, 0)):
+        assert select.select([lines], [], [], DEADLINE)[0]
+        assert lines.readline() == change
+
+
+def test_watch_refused():
+    done = subprocess.run(WATCH["shell"], stdin=subprocess.DEVNULL, capture_output=True,
+                          user="caller1", group="caller1", extra_groups=[])
+    assert done.returncode == 1
+    assert done.stdout == b"" and b"BecomeMonitor" in done.stderr, done
 
 
 def test_readme_shows_them():
