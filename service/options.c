@@ -103,8 +103,12 @@ int options_parse(int argc, char **argv, Options *ret) {
                 }
 
                 if (r < 0) {
-                        fprintf(stderr, "promiscd: invalid value for --%s: \"%s\" (%s)\n", table[index].name, optarg,
-                                c == ARG_RESYNC_SEC ? "seconds up to a day" : "0 to 16384");
+                        if (c == ARG_RESYNC_SEC)
+                                fprintf(stderr, "promiscd: invalid value for --%s: \"%s\" (seconds up to a day)\n",
+                                        table[index].name, optarg);
+                        else
+                                fprintf(stderr, "promiscd: invalid value for --%s: \"%s\" (0 to %u)\n",
+                                        table[index].name, optarg, PACKET_POOL_UNITS_MAX);
                         return r;
                 }
         }

@@ -10,5 +10,5 @@ typedef struct Options {
 } Options;
 
 /* Parses the command line. --help and --version print to stdout.
- * Returns 1 to go on, 0 when there is nothing left to do; -EINVAL after one line on stderr. */
+ * A limit that leaves nothing to anybody but root is said on stderr. Returns 1 to go on, 0 when there is nothing left to do; -EINVAL after one line on stderr. */
 int options_parse(int argc, char **argv, Options *ret);

@@ -68,25 +68,37 @@ int packet_diag_parse(const struct nlmsghdr *h, int (*f)(const PacketEntry *e, v
         return (const char *) a >= end ? 0 : -EBADMSG;
 }
 
-typedef struct Each {
-        int (*f)(const PacketEntry *e, void *userdata);
-        void *userdata;
-        int r;
-} Each;
+/* One datagram of the answer. Returns 1 when more are to come. */
+static int read_answer(const char *data, size_t length, unsigned sequence,
+                       int (*f)(const PacketEntry *e, void *userdata), void *userdata) {
+        const struct nlmsghdr *h = (const struct nlmsghdr *) data;
+        int left = (int) length, r;
 
-static int on_message(const struct nlmsghdr *h, void *userdata) {
-        Each *e = userdata;
+        /* libmnl takes the length for an int. */
+        for (; mnl_nlmsg_ok(h, left) && h->nlmsg_len <= (unsigned) left; h = mnl_nlmsg_next(h, &left)) {
+                if (h->nlmsg_seq != sequence)
+                        continue;
+                if (h->nlmsg_type == NLMSG_DONE)
+                        return 0;
+                if (h->nlmsg_type == NLMSG_ERROR)
+                        return -EIO;
+                r = packet_diag_parse(h, f, userdata);
+                if (r != 0)
+                        return r < 0 ? r : 0;
+        }
 
-        e->r = packet_diag_parse(h, e->f, e->userdata);
-        return e->r == 0 ? MNL_CB_OK : MNL_CB_STOP;
+        return 1;
 }
 
-static int dump(struct mnl_socket *s, unsigned sequence, Each *e) {
+static int dump(struct mnl_socket *s, unsigned sequence, int (*f)(const PacketEntry *e, void *userdata),
+                void *userdata) {
         _cleanup_(freep) char *buffer = malloc(BUFFER_SIZE);
+        struct sockaddr_nl sender;
         struct packet_diag_req *q;
         struct nlmsghdr *h;
+        socklen_t size;
         ssize_t n;
-        int r;
+        int r = 1;
 
         if (!buffer)
                 return -ENOMEM;
@@ -101,14 +113,17 @@ static int dump(struct mnl_socket *s, unsigned sequence, Each *e) {
         if (mnl_socket_sendto(s, h, h->nlmsg_len) < 0)
                 return -errno;
 
-        do {
-                n = mnl_socket_recvfrom(s, buffer, BUFFER_SIZE);
+        while (r > 0) {
+                size = sizeof(sender);
+                n = recvfrom(mnl_socket_get_fd(s), buffer, BUFFER_SIZE, 0, (struct sockaddr *) &sender, &size);
                 if (n < 0)
                         return -errno;
-                r = mnl_cb_run(buffer, (size_t) n, sequence, mnl_socket_get_portid(s), on_message, e);
-        } while (r > 0 && e->r == 0);
+                /* Any process may write to a netlink port; only the kernel has port 0. */
+                if (size == sizeof(sender) && sender.nl_pid == 0)
+                        r = read_answer(buffer, (size_t) n, sequence, f, userdata);
+        }
 
-        return r < 0 ? -errno : e->r;
+        return r;
 }
 
 static int ignore(const PacketEntry *e, void *userdata) {
@@ -123,9 +138,9 @@ int packet_diag_each(int (*f)(const PacketEntry *e, void *userdata), void *userd
                 return -errno;
 
         /* The first answer is still cut at what fits into a page: the kernel goes by the buffers that it has seen. */
-        r = mnl_socket_bind(s, 0, MNL_SOCKET_AUTOPID) < 0 ? -errno : dump(s, 1, &(Each){ .f = ignore });
+        r = mnl_socket_bind(s, 0, MNL_SOCKET_AUTOPID) < 0 ? -errno : dump(s, 1, ignore, NULL);
         if (r == 0)
-                r = dump(s, 2, &(Each){ .f = f, .userdata = userdata });
+                r = dump(s, 2, f, userdata);
 
         mnl_socket_close(s);
         return r;

@@ -14,7 +14,7 @@ typedef struct PacketEntry {
 } PacketEntry;
 
 /* Calls f for each packet socket of this network namespace, with ifindex 0, and then for each of its promiscuous entries,
- * until it returns non-zero, which is then returned. A socket with more than 737 entries, and all after it, are not listed.
+ * until it returns non-zero, which is then returned if it is negative. A socket with more than 737 entries, and all after it, are not listed.
  * Synchronous; for the start. Errors: those of netlink; -EBADMSG. */
 int packet_diag_each(int (*f)(const PacketEntry *e, void *userdata), void *userdata);
 

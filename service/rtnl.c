@@ -12,6 +12,9 @@
 #include "rtnl.h"
 #include "util.h"
 
+/* The kernel's own bound. */
+#define MAX_ERRNO        4095
+
 /* In every network namespace. */
 #define LOOPBACK_IFINDEX 1
 
@@ -282,6 +285,8 @@ static void control_message(Rtnl *n, const struct nlmsghdr *h) {
         } else if (h->nlmsg_len >= MNL_NLMSG_HDRLEN + sizeof(int))
                 error = *(const int *) mnl_nlmsg_get_payload(h); /* an errno can stand inside NLMSG_DONE */
 
+        if (error > 0 || error < -MAX_ERRNO)
+                error = -EBADMSG;
         if (ours)
                 dump_ended(n, error);
         else if (h->nlmsg_type == NLMSG_DONE && n->dump_again && !n->dump_sequence)
@@ -329,7 +334,8 @@ static void datagram(Rtnl *n, const struct msghdr *header, const void *data, siz
         if (header->msg_namelen != sizeof(*sender) || sender->nl_pid != 0)
                 return;
 
-        for (; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left))
+        /* libmnl takes the length for an int. */
+        for (; mnl_nlmsg_ok(h, left) && h->nlmsg_len <= (unsigned) left; h = mnl_nlmsg_next(h, &left))
                 one_message(n, h);
 }
 

@@ -10,6 +10,8 @@ unset CC CFLAGS CPPFLAGS LDFLAGS DESTDIR
 tree=$(readlink -e "$(dirname "${BASH_SOURCE[0]}")/..")
 
 build_packages=(gcc libc6-dev libmnl-dev libsystemd-dev meson pkgconf)
+# With what names the functions in the trace of a failure.
+fuzz_packages=(clang libclang-rt-dev llvm)
 sandbox_packages=(dbus-daemon dbus-system-bus-common iproute2 net-tools polkitd systemd tcpdump util-linux)
 
 fail() {
