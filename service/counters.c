@@ -91,6 +91,28 @@ static int read_former(Counters *c) {
         return 0;
 }
 
+/* Only a plain file will do; anything else of that name makes way. */
+static int open_file(int directory_fd, struct stat *st) {
+        int fd;
+
+        for (unsigned tries = 0;; tries++) {
+                fd = openat(directory_fd, "counters", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+                if (fd >= 0 && fstat(fd, st) >= 0 && S_ISREG(st->st_mode))
+                        return fd;
+                if (tries > 0 || (fd < 0 && errno != ELOOP && errno != EISDIR && errno != ENXIO)) {
+                        int r = fd < 0 ? -errno : -EBADF;
+
+                        close_fd(fd);
+                        return r;
+                }
+
+                log_error("What stands in the place of the counters is no file, removing it");
+                close_fd(fd);
+                if (unlinkat(directory_fd, "counters", 0) < 0)
+                        unlinkat(directory_fd, "counters", AT_REMOVEDIR);
+        }
+}
+
 int counters_open(int directory_fd, uint64_t network_namespace, Counters **ret) {
         Counters *c = calloc(1, sizeof(Counters));
         struct stat st;
@@ -101,11 +123,9 @@ int counters_open(int directory_fd, uint64_t network_namespace, Counters **ret) 
                 return -ENOMEM;
         c->former.compare = compare_former;
         c->next = FIRST_SLOT;
-        c->fd = openat(directory_fd, "counters", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (c->fd < 0 || fstat(c->fd, &st) < 0) {
-                r = -errno;
+        r = c->fd = open_file(directory_fd, &st);
+        if (r < 0)
                 goto fail;
-        }
 
         n = (uint32_t) (st.st_size > (off_t) (SLOTS_MAX * sizeof(uint64_t)) ? SLOTS_MAX :
                         (size_t) st.st_size / sizeof(uint64_t));

@@ -193,7 +193,7 @@ void manager_go_live(Manager *m) {
         for (int ifindex; m->counters && (ifindex = counters_get_former(m->counters));)
                 manager_forget_former(m, ifindex);
 
-        r = packet_pool_prepare(m->pool);
+        r = packet_pool_prepare(m->pool, false);
         if (r < 0)
                 log_warning("Cannot open a packet socket, so that no references can be held%s: %s",
                             r == -EPERM ? " (CAP_NET_RAW is needed)" : "", strerror(-r));

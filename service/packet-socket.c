@@ -86,11 +86,15 @@ static int on_stored(sd_event_source *source, int fd, uint32_t revents, void *us
         return 0;
 }
 
+static unsigned sockets_max(bool reserve) {
+        return PACKET_SOCKETS_MAX - (reserve ? 0 : PACKET_SOCKETS_ROOT);
+}
+
 static int socket_open(PacketPool *p, bool reserve, PacketSocket **ret) {
         PacketSocket *s;
         int r;
 
-        if (p->n_sockets >= PACKET_SOCKETS_MAX - (reserve ? 0 : PACKET_SOCKETS_ROOT))
+        if (p->n_sockets >= sockets_max(reserve))
                 return -EUSERS;
 
         r = check_descriptors();
@@ -118,14 +122,14 @@ static int socket_open(PacketPool *p, bool reserve, PacketSocket **ret) {
         return 0;
 }
 
-int packet_pool_prepare(PacketPool *p) {
+int packet_pool_prepare(PacketPool *p, bool reserve) {
         PacketSocket *s;
 
         for (unsigned i = 0; i < p->n_sockets; i++)
                 if (p->sockets[i]->n_units == 0)
                         return 0;
 
-        return socket_open(p, true, &s);
+        return socket_open(p, reserve, &s);
 }
 
 static bool has_unaddressed(const PacketSocket *s, int ifindex) {
@@ -142,7 +146,7 @@ static int socket_for(PacketPool *p, const PacketUnit *u, bool reserve, PacketSo
         while (p->first_free < p->n_sockets && p->sockets[p->first_free]->n_units == PACKET_SOCKET_UNITS_MAX)
                 p->first_free++;
 
-        for (unsigned i = p->first_free; i < p->n_sockets; i++) {
+        for (unsigned i = p->first_free; i < p->n_sockets && i < sockets_max(reserve); i++) {
                 PacketSocket *s = p->sockets[i];
 
                 if (s->n_units == PACKET_SOCKET_UNITS_MAX)
@@ -203,7 +207,7 @@ int packet_pool_book(PacketPool *p, int ifindex, uint64_t id, unsigned address_l
 
         /* If there cannot be one, the next who needs it is told. */
         if (p->event)
-                packet_pool_prepare(p);
+                packet_pool_prepare(p, reserve);
         return 0;
 }
 

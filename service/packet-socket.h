@@ -34,8 +34,8 @@ typedef struct PacketUnit {
 int packet_pool_new(sd_event *event, void (*f)(void *userdata), void *userdata, PacketPool **ret);
 PacketPool *packet_pool_free(PacketPool *p);
 
-/* Has a socket made ready for later, if none is. Errors: as packet_pool_book(). */
-int packet_pool_prepare(PacketPool *p);
+/* Has a socket made ready for later, if none is. reserve and errors: as packet_pool_book(). */
+int packet_pool_prepare(PacketPool *p, bool reserve);
 
 /* Takes over a socket of a former process, which owned it until now. Errors: -EINVAL if it is no packet socket; the
  * descriptor is closed then. */

@@ -22,7 +22,10 @@
 
 int __wrap_socket(int domain, int type, int protocol);
 int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t length);
+int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *length);
+int __wrap_sd_pid_notify_with_fds(pid_t pid, int unset, const char *state, const int *fds, unsigned n_fds);
 int __wrap_close(int fd);
+int __real_close(int fd);
 int __wrap_eventfd(unsigned count, int flags);
 int __wrap_fstat64(int fd, struct stat *st);
 
@@ -45,8 +48,18 @@ static struct {
         int lowest_fd;
 } kernel;
 
+/* The descriptor store, as the service manager has it. */
+static struct {
+        unsigned n_stored;
+        int barriers[PACKET_SOCKETS_MAX]; /* which it closes when it has dealt with all before */
+        unsigned n_barriers;
+        int answer;
+} store;
+
 static void kernel_init(void) {
         memset(&kernel, 0, sizeof(kernel));
+        memset(&store, 0, sizeof(store));
+        store.answer = 1;
         kernel.address_length[1] = 6;
         kernel.address_length[2] = 6;
         kernel.address_length[3] = 0; /* tun */
@@ -130,10 +143,45 @@ int __wrap_close(int fd) {
 
         if (fd == kernel.lowest_fd)
                 return 0;
+        if (fd < FIRST_FD)
+                return __real_close(fd);
         assert_true(s < kernel.n_sockets && kernel.sockets[s].open);
         kernel.sockets[s].open = false;
         kernel.n_closed++;
         return 0;
+}
+
+/* For what is passed in: descriptors from FIRST_FD on are packet sockets of protocol 0, but for two. */
+#define FD_OF_OTHER_FAMILY   (FIRST_FD + 100)
+#define FD_OF_OTHER_PROTOCOL (FIRST_FD + 101)
+
+int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *length) {
+        assert_int_equal(level, SOL_SOCKET);
+        assert_int_equal(*length, sizeof(int));
+        assert_true(option == SO_DOMAIN || option == SO_PROTOCOL);
+
+        if (option == SO_DOMAIN)
+                *(int *) value = fd == FD_OF_OTHER_FAMILY ? AF_NETLINK : AF_PACKET;
+        else
+                *(int *) value = fd == FD_OF_OTHER_PROTOCOL ? 0x300 : 0;
+        return 0;
+}
+
+int __wrap_sd_pid_notify_with_fds(pid_t pid, int unset, const char *state, const int *fds, unsigned n_fds) {
+        assert_int_equal(pid, 0);
+        assert_false(unset);
+        assert_int_equal(n_fds, 1);
+
+        if (strcmp(state, "BARRIER=1") == 0) {
+                store.barriers[store.n_barriers++] = dup(fds[0]);
+                return 1;
+        }
+        assert_string_equal(state, "FDSTORE=1\nFDNAME=packet\nFDPOLL=0");
+        assert_int_equal(fds[0], FIRST_FD + (int) kernel.n_sockets - 1);
+        /* Stored before its first membership. */
+        assert_int_equal(kernel.sockets[kernel.n_sockets - 1].n, 0);
+        store.n_stored += store.answer > 0;
+        return store.answer;
 }
 
 /* The device goes, and every entry on it. */
@@ -430,6 +478,276 @@ static void test_random_order(void **state) {
         pool_end(p);
 }
 
+/* --- with a descriptor store ------------------------------------------------------------------------------------------- */
+
+static unsigned n_ready;
+
+static void on_ready(void *userdata) {
+        assert_string_equal(userdata, "ready");
+        n_ready++;
+}
+
+static PacketPool *storing_pool_new(sd_event **ret_event) {
+        PacketPool *p;
+
+        kernel_init();
+        n_ready = 0;
+        assert_return_code(sd_event_new(ret_event), 0);
+        assert_int_equal(packet_pool_new(*ret_event, on_ready, (void *) "ready", &p), 0);
+        return p;
+}
+
+static void run(sd_event *event) {
+        int r;
+
+        do {
+                r = sd_event_run(event, 0);
+                assert_true(r >= 0);
+        } while (r > 0);
+}
+
+/* The manager gets to what was sent to it. */
+static void confirm(sd_event *event) {
+        while (store.n_barriers > 0)
+                close(store.barriers[--store.n_barriers]);
+        run(event);
+}
+
+static void storing_pool_end(PacketPool *p, sd_event *event) {
+        pool_end(p);
+        while (store.n_barriers > 0)
+                close(store.barriers[--store.n_barriers]);
+        sd_event_unref(event);
+}
+
+static void test_stored_first(void **state) {
+        PacketUnit u = { .ifindex = 99 }, other;
+        sd_event *event;
+        PacketPool *p = storing_pool_new(&event);
+
+        /* Not before the manager has it; asking again makes no second one. */
+        for (unsigned i = 0; i < 5; i++) {
+                assert_int_equal(packet_pool_book(p, 1, 1, 6, true, &u), -EAGAIN);
+                run(event);
+                assert_int_equal(n_ready, 0);
+                assert_int_equal(u.ifindex, 99);
+                assert_int_equal(kernel.n_sockets, 1);
+                assert_int_equal(store.n_stored, 1);
+        }
+        confirm(event);
+        assert_int_equal(n_ready, 1);
+
+        /* From then on; and the next one is made ready. */
+        add(p, 1, 1, &u);
+        assert_int_equal(kernel.n_sockets, 2);
+        assert_int_equal(store.n_stored, 2);
+        add(p, 1, 2, &other);
+        assert_int_equal(kernel.n_sockets, 2);
+        confirm(event);
+        assert_int_equal(n_ready, 2);
+        assert_int_equal(kernel.counter[1], 2);
+        assert_int_equal(kernel.sockets[0].n, 2);
+        drop(p, &u);
+        drop(p, &other);
+        storing_pool_end(p, event);
+}
+
+static void test_prepare(void **state) {
+        sd_event *event;
+        PacketPool *p = storing_pool_new(&event);
+        PacketUnit u;
+
+        for (unsigned i = 0; i < 3; i++)
+                assert_int_equal(packet_pool_prepare(p, true), 0);
+        assert_int_equal(kernel.n_sockets, 1);
+        confirm(event);
+        assert_int_equal(n_ready, 1);
+        add(p, 3, 1, &u);
+        assert_int_equal(kernel.n_sockets, 2); /* by itself */
+        assert_int_equal(packet_pool_prepare(p, true), 0);
+        assert_int_equal(kernel.n_sockets, 2);
+        storing_pool_end(p, event);
+
+        p = pool_new();
+        kernel.fail_socket = EPERM;
+        assert_int_equal(packet_pool_prepare(p, true), -EPERM);
+        pool_end(p);
+}
+
+/* Each needs a socket of its own, and each is waited for. */
+static void test_storing_in_a_row(void **state) {
+        sd_event *event;
+        PacketPool *p = storing_pool_new(&event);
+        PacketUnit units[20];
+        unsigned n_waits = 0;
+
+        for (unsigned i = 0; i < ELEMENTSOF(units); i++) {
+                int r;
+
+                while ((r = packet_pool_book(p, 3, 1 + i, 0, true, units + i)) == -EAGAIN) {
+                        unsigned before = n_ready;
+
+                        confirm(event);
+                        assert_int_equal(n_ready, before + 1);
+                        n_waits++;
+                }
+                assert_int_equal(r, 0);
+                assert_int_equal(packet_unit_take(units + i), 0);
+        }
+        assert_int_equal(kernel.counter[3], 20);
+        assert_int_equal(n_waits, 20);
+        assert_int_equal(kernel.n_sockets, 21);
+        storing_pool_end(p, event);
+}
+
+static void test_store_refuses(void **state) {
+        static const int answers[] = { -ENOBUFS, -EPERM, 0 };
+        sd_event *event;
+        PacketPool *p = storing_pool_new(&event);
+        PacketUnit u = { .ifindex = 99 };
+
+        for (unsigned i = 0; i < ELEMENTSOF(answers); i++) {
+                store.answer = answers[i];
+                assert_int_equal(packet_pool_book(p, 1, 1, 6, true, &u), answers[i] ?: -EOPNOTSUPP);
+                assert_int_equal(u.ifindex, 99);
+                assert_int_equal(kernel.n_closed, i + 1);
+                assert_int_equal(store.n_barriers, 0);
+        }
+        store.answer = 1;
+        assert_int_equal(packet_pool_book(p, 1, 1, 6, true, &u), -EAGAIN);
+        confirm(event);
+        add(p, 1, 1, &u);
+        kernel.n_closed = 0;
+        packet_pool_free(p);
+        assert_int_equal(kernel.n_closed + ELEMENTSOF(answers), kernel.n_sockets);
+        confirm(event);
+        sd_event_unref(event);
+}
+
+/* What is made ready ahead of time is not made ready for everybody. */
+static void test_reserve_with_store(void **state) {
+        static PacketUnit units[PACKET_SOCKETS_MAX];
+        sd_event *event;
+        PacketPool *p = storing_pool_new(&event);
+        PacketUnit one = {};
+        unsigned n = 0;
+        int r = 0;
+
+        while (n < PACKET_SOCKETS_MAX && r >= 0) {
+                while ((r = packet_pool_book(p, 3, 1 + n, 0, false, units + n)) == -EAGAIN)
+                        confirm(event);
+                n += r >= 0;
+        }
+        assert_int_equal(r, -EUSERS);
+        assert_int_equal(n, PACKET_SOCKETS_MAX - PACKET_SOCKETS_ROOT);
+        for (; n < PACKET_SOCKETS_MAX; n++) {
+                while ((r = packet_pool_book(p, 3, 1 + n, 0, true, units + n)) == -EAGAIN)
+                        confirm(event);
+                assert_int_equal(r, 0);
+        }
+        assert_int_equal(packet_pool_book(p, 3, 1000, 0, true, &one), -EUSERS);
+        storing_pool_end(p, event);
+}
+
+/* --- after a former process -------------------------------------------------------------------------------------------- */
+
+static void test_adopt(void **state) {
+        sd_event *event;
+        PacketPool *p = storing_pool_new(&event);
+        PacketUnit u, other, none = { .ifindex = 99 };
+        int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+        assert_false(packet_pool_has(p, (uint64_t) fd));
+        assert_int_equal(packet_pool_adopt(p, fd), 0);
+        assert_true(packet_pool_has(p, (uint64_t) fd));
+        assert_int_equal(store.n_stored, 0); /* it is there already */
+        assert_int_equal(packet_pool_prepare(p, true), 0);
+        assert_int_equal(kernel.n_sockets, 1);
+
+        /* What it held, by whom it was taken. */
+        u = (PacketUnit){};
+        kernel.sockets[0].n = 2;
+        kernel.sockets[0].entries[0] = (Entry){ 1, 6, { 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef } };
+        kernel.sockets[0].entries[1] = (Entry){ 3, 0, {} };
+        kernel.counter[1] = kernel.counter[3] = 1;
+        assert_int_equal(packet_pool_restore(p, (uint64_t) fd, 1, UINT64_C(0x0123456789abcdef), 6, &u), 0);
+        assert_int_equal(packet_pool_restore(p, (uint64_t) fd, 3, 7, 0, &other), 0);
+        assert_true(packet_unit_get_inode(&u) == (uint64_t) fd);
+        assert_int_equal(kernel.counter[1] + kernel.counter[3], 2); /* nothing moved */
+        assert_int_equal(packet_pool_restore(p, (uint64_t) fd, 3, 8, 0, &none), -ENOSPC);
+        assert_int_equal(packet_pool_restore(p, (uint64_t) fd + 1, 1, 8, 6, &none), -ENOENT);
+        assert_int_equal(none.ifindex, 99);
+
+        drop(p, &u);
+        drop(p, &other);
+        add(p, 3, 9, &other); /* and there is room again */
+        assert_int_equal(kernel.sockets[0].n, 1);
+        storing_pool_end(p, event);
+}
+
+static void test_adopt_full(void **state) {
+        static PacketUnit units[PACKET_SOCKET_UNITS_MAX];
+        sd_event *event;
+        PacketPool *p = storing_pool_new(&event);
+        PacketUnit none;
+
+        assert_int_equal(packet_pool_adopt(p, socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)), 0);
+        for (unsigned i = 0; i < PACKET_SOCKET_UNITS_MAX; i++)
+                assert_int_equal(packet_pool_restore(p, FIRST_FD, 1, 1 + i, 6, units + i), 0);
+        assert_int_equal(packet_pool_restore(p, FIRST_FD, 1, 1000, 6, &none), -ENOSPC);
+        assert_int_equal(packet_pool_book(p, 1, 1000, 6, true, &none), -EAGAIN); /* a new one */
+        assert_int_equal(kernel.n_sockets, 2);
+        storing_pool_end(p, event);
+}
+
+static void test_adopt_refused(void **state) {
+        PacketPool *p = pool_new();
+
+        kernel.n_sockets = 102;
+        for (unsigned i = 0; i < kernel.n_sockets; i++)
+                kernel.sockets[i].open = true;
+        assert_int_equal(packet_pool_adopt(p, FD_OF_OTHER_FAMILY), -EINVAL);
+        assert_int_equal(packet_pool_adopt(p, FD_OF_OTHER_PROTOCOL), -EINVAL);
+        assert_int_equal(kernel.n_closed, 2);
+        assert_false(kernel.sockets[100].open || kernel.sockets[101].open);
+        packet_pool_free(p);
+        assert_int_equal(kernel.n_closed, 2);
+
+        p = pool_new();
+        kernel.n_sockets = PACKET_SOCKETS_MAX + 1;
+        for (unsigned i = 0; i < PACKET_SOCKETS_MAX + 3; i++) {
+                int fd = FIRST_FD + (int) i;
+
+                if (i <= PACKET_SOCKETS_MAX)
+                        kernel.sockets[i].open = true;
+                if (fd == FD_OF_OTHER_FAMILY || fd == FD_OF_OTHER_PROTOCOL || i > PACKET_SOCKETS_MAX)
+                        continue;
+                assert_int_equal(packet_pool_adopt(p, fd), 0);
+        }
+        packet_pool_free(p);
+        assert_int_equal(kernel.n_closed, PACKET_SOCKETS_MAX + 1 - 2);
+}
+
+static void test_drop_entry(void **state) {
+        PacketPool *p = pool_new();
+        const Entry unknown = { 2, 6, { 1, 2, 3, 4, 5, 6 } };
+        uint8_t long_address[32] = {};
+        PacketUnit u;
+
+        add(p, 1, 1, &u);
+        kernel.sockets[0].entries[1] = unknown;
+        kernel.sockets[0].n = 2;
+        kernel.counter[2] = 1;
+        packet_pool_drop_entry(p, FIRST_FD + 1, 2, unknown.address, 6); /* another's socket */
+        packet_pool_drop_entry(p, FIRST_FD, 2, long_address, sizeof(long_address));
+        assert_int_equal(kernel.counter[2], 1);
+        packet_pool_drop_entry(p, FIRST_FD, 2, unknown.address, 6);
+        assert_int_equal(kernel.counter[2], 0);
+        assert_int_equal(kernel.counter[1], 1);
+        drop(p, &u);
+        pool_end(p);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_nothing),           cmocka_unit_test(test_shared_sockets),
@@ -437,7 +755,11 @@ int main(void) {
                 cmocka_unit_test(test_all_sockets_taken), cmocka_unit_test(test_reserve), cmocka_unit_test(test_descriptors),
                 cmocka_unit_test(test_refused_membership),
                 cmocka_unit_test(test_refused_socket),    cmocka_unit_test(test_device_gone),
-                cmocka_unit_test(test_random_order),
+                cmocka_unit_test(test_random_order),      cmocka_unit_test(test_stored_first),
+                cmocka_unit_test(test_prepare),           cmocka_unit_test(test_storing_in_a_row),
+                cmocka_unit_test(test_store_refuses),     cmocka_unit_test(test_reserve_with_store),
+                cmocka_unit_test(test_adopt),             cmocka_unit_test(test_adopt_full),
+                cmocka_unit_test(test_adopt_refused),     cmocka_unit_test(test_drop_entry),
         };
 
         return cmocka_run_group_tests_name("packet-socket", tests, NULL, NULL);
