@@ -99,7 +99,7 @@ static int open_file(int directory_fd, struct stat *st) {
                 fd = openat(directory_fd, "counters", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
                 if (fd >= 0 && fstat(fd, st) >= 0 && S_ISREG(st->st_mode))
                         return fd;
-                if (tries > 0 || (fd < 0 && errno != ELOOP && errno != EISDIR && errno != ENXIO)) {
+                if (tries > 0 || (fd < 0 && errno != ELOOP && errno != EISDIR && errno != ENXIO && errno != EACCES)) {
                         int r = fd < 0 ? -errno : -EBADF;
 
                         close_fd(fd);
