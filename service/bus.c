@@ -255,7 +255,7 @@ static int publish(Bus *b) {
 }
 
 /* As sd_bus_open_system(). Descriptors are negotiated for AcquireDescriptor's reply; calls that wait keep those that came
- * with them, up to 16 each, which is why only so many may wait (call.c) and the unit's LimitNOFILE= is what it is. */
+ * with them, which call.c bounds. */
 static int connect_system_bus(sd_bus **ret) {
         sd_bus *bus = NULL;
         int r;

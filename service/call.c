@@ -2,17 +2,16 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 
 #include "call.h"
 #include "log.h"
 #include "util.h"
 
-/* Of one peer, and in all. The bus allows a peer 128 open calls, but does not count those that want no reply. Each can come
- * with 16 descriptors, and together they may take a quarter of ours. */
+/* Of one peer, and in all. The bus allows a peer 128 open calls, but does not count those that want no reply. */
 #define WAITING_PER_CALLER_MAX 128U
 #define WAITING_MAX            512U
-#define DESCRIPTORS_PER_CALL   16U
 
 typedef struct Call Call;
 
@@ -44,7 +43,7 @@ struct Calls {
         Polkit *polkit;
         LIST_HEAD(, Call) waiting;
         Call *running; /* the one whose handler is being run again */
-        unsigned n_waiting, waiting_max;
+        unsigned n_waiting;
 
         void (*vanished)(Caller *caller, void *userdata);
         void *userdata;
@@ -80,12 +79,25 @@ static void call_fail(Call *c, const sd_bus_error *error) {
         call_free(c);
 }
 
+/* A call that waits keeps what came with it, up to 16 descriptors. Half of ours are for other things. */
+static bool descriptors_are_scarce(void) {
+        int fd = eventfd(0, EFD_CLOEXEC);
+        struct rlimit l;
+        bool scarce;
+
+        scarce = fd < 0 || (getrlimit(RLIMIT_NOFILE, &l) >= 0 && (rlim_t) fd >= l.rlim_cur / 2);
+        close_fd(fd);
+        return scarce;
+}
+
 /* The call that stands for this message: the one that runs again, or a new one. */
 static int call_get(Calls *calls, sd_bus_message *m, sd_bus_message_handler_t handler, void *object, Caller *caller,
                     Call **ret) {
         Call *c = calls->running;
 
         if (!c || c->message != m) {
+                if (descriptors_are_scarce())
+                        return -EMFILE;
                 c = calloc(1, sizeof(Call));
                 if (!c)
                         return -ENOMEM;
@@ -174,17 +186,24 @@ static void on_caller_vanished(Caller *caller, void *userdata) {
         calls->vanished(caller, calls->userdata);
 }
 
+static int cannot_wait(int r, sd_bus_error *error) {
+        if (r != -EMFILE)
+                return r;
+        return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
+                                "No descriptor is left for another call that waits");
+}
+
 static int wait_in_line(Calls *calls, sd_bus_message *m, sd_bus_message_handler_t handler, void *object,
                         Caller *caller, int state, sd_bus_error *error) {
         Call *c;
         int r;
 
-        if (caller->n_waiting >= WAITING_PER_CALLER_MAX || calls->n_waiting >= calls->waiting_max)
+        if (caller->n_waiting >= WAITING_PER_CALLER_MAX || calls->n_waiting >= WAITING_MAX)
                 return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED, "Too many calls are waiting already");
 
         r = call_get(calls, m, handler, object, caller, &c);
         if (r < 0)
-                return r;
+                return cannot_wait(r, error);
         c->state = state;
         caller->n_waiting++;
         calls->n_waiting++;
@@ -289,7 +308,7 @@ int call_authorize(Calls *calls, sd_bus_message *m, sd_bus_message_handler_t han
 
         r = call_get(calls, m, handler, object, caller, &c);
         if (r < 0)
-                return r;
+                return cannot_wait(r, error);
         r = polkit_check(calls->polkit, calls->limits, caller, q,
                          sd_bus_message_get_allow_interactive_authorization(m) > 0, on_verdict, c, &c->check);
         if (r < 0) {
@@ -323,15 +342,11 @@ int calls_new(sd_bus *bus, Limits *limits, Calls **ret) {
                 .vanished = on_caller_vanished,
         };
         Calls *c = calloc(1, sizeof(Calls));
-        struct rlimit l;
         int r;
 
         if (!c)
                 return -ENOMEM;
         c->limits = limits;
-        c->waiting_max = WAITING_MAX;
-        if (getrlimit(RLIMIT_NOFILE, &l) >= 0 && l.rlim_cur / 4 / DESCRIPTORS_PER_CALL < WAITING_MAX)
-                c->waiting_max = 1 + (unsigned) l.rlim_cur / 4 / DESCRIPTORS_PER_CALL;
 
         r = polkit_new(bus, &c->polkit);
         if (r >= 0)

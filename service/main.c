@@ -13,7 +13,7 @@
 #include "promisc-names.h"
 #include "util.h"
 
-/* As LimitNOFILE= in promisc.service: 512 waiting calls with 16 descriptors each are a quarter. */
+/* As LimitNOFILE= in promisc.service. */
 #define DESCRIPTORS_WANTED 32768U
 
 /* What systemd holds for us: the subscription, and packet sockets that a former process has stored. */

@@ -96,7 +96,10 @@ static int restore(Held *h, const StateReference *s) {
                                       manager_on_descriptor_closed, r, &r->descriptor);
         if (k >= 0)
                 k = packet_pool_restore(m->pool, s->inode, s->ifindex, s->id, s->address_length, &r->unit);
+        if (k >= 0)
+                k = manager_arm_expiry(m, r);
         if (k < 0) {
+                packet_pool_drop(m->pool, &r->unit);
                 table_remove(&m->references, &r->id);
                 limits_give_reference(&m->limits, s->uid);
                 reference_free(r);
@@ -108,7 +111,7 @@ static int restore(Held *h, const StateReference *s) {
         if (r->id > m->last_id)
                 m->last_id = r->id;
         manager_identify_link(m, l);
-        return manager_arm_expiry(m, r);
+        return 0;
 }
 
 static void on_record(const StateReference *s, void *userdata) {

@@ -253,7 +253,9 @@ int state_each(State *s, void (*f)(const StateReference *r, void *userdata), voi
                 if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0)
                         continue;
                 if (strcmp(de->d_name, ".new") == 0) {
-                        unlinkat(s->references, ".new", 0); /* not finished: no unit was taken for it */
+                        /* Not finished: no unit was taken for it. */
+                        if (unlinkat(s->references, ".new", 0) < 0)
+                                unlinkat(s->references, ".new", AT_REMOVEDIR);
                         continue;
                 }
 

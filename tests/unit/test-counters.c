@@ -208,6 +208,9 @@ static void test_damaged(void **state) {
         assert_former(c, 9, 0, &slot);
         assert_false(counters_have_former(c));
         counters_close(c);
+        read_file(directory, whole, sizeof(whole));
+        assert_true(whole[2] != 0 && whole[6] != 0);
+        assert_true(whole[3] == 0 && whole[4] == 0 && whole[5] == 0);
         write_file(directory, words, n);
         assert_usable(directory, 2);
 

@@ -478,7 +478,7 @@ static void test_random_order(void **state) {
         pool_end(p);
 }
 
-/* --- with a descriptor store ------------------------------------------------------------------------------------------- */
+/* --- with a descriptor store --- */
 
 static unsigned n_ready;
 
@@ -649,7 +649,7 @@ static void test_reserve_with_store(void **state) {
         storing_pool_end(p, event);
 }
 
-/* --- after a former process -------------------------------------------------------------------------------------------- */
+/* --- after a former process --- */
 
 static void test_adopt(void **state) {
         sd_event *event;

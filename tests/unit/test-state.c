@@ -182,7 +182,7 @@ static void test_noise(void **state) {
         assert_in_range(n_taken, 1, 49999);
 }
 
-/* --- the files --------------------------------------------------------------------------------------------------------- */
+/* --- the files --- */
 
 typedef struct Found {
         unsigned n;
