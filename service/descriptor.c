@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -9,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "descriptor.h"
+#include "directory.h"
 #include "log.h"
 #include "util.h"
 
@@ -124,34 +124,24 @@ void descriptor_remove(int directory_fd, uint64_t id) {
                 log_warning("Cannot remove the FIFO of reference %s, ignoring: %s", name, strerror(errno));
 }
 
-int descriptor_sweep(int directory_fd, bool (*keep)(uint64_t id, void *userdata), void *userdata) {
-        struct dirent *de;
+typedef struct Sweep {
+        int directory_fd;
+        bool (*keep)(uint64_t id, void *userdata);
+        void *userdata;
+} Sweep;
+
+static int sweep_one(const struct dirent *de, void *userdata) {
+        uint64_t id = strtoull(de->d_name, NULL, 10);
+        Sweep *s = userdata;
         char name[24];
-        DIR *d;
-        int fd, r;
 
-        fd = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        d = fdopendir(fd);
-        if (!d) {
-                r = -errno;
-                close(fd);
-                return r;
-        }
-
-        while ((de = readdir(d))) {
-                uint64_t id;
-
-                if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0)
-                        continue;
-                id = strtoull(de->d_name, NULL, 10);
-                make_name(id, name);
-                if ((strcmp(name, de->d_name) != 0 || !keep(id, userdata)) &&
-                    unlinkat(directory_fd, de->d_name, 0) < 0)
-                        log_warning("Cannot remove a left-over FIFO, ignoring: %s", strerror(errno));
-        }
-
-        closedir(d);
+        make_name(id, name);
+        if ((strcmp(name, de->d_name) != 0 || !s->keep(id, s->userdata)) &&
+            unlinkat(s->directory_fd, de->d_name, 0) < 0)
+                log_warning("Cannot remove a left-over FIFO, ignoring: %s", strerror(errno));
         return 0;
+}
+
+int descriptor_sweep(int directory_fd, bool (*keep)(uint64_t id, void *userdata), void *userdata) {
+        return directory_each(directory_fd, sweep_one, &(Sweep){ directory_fd, keep, userdata });
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -9,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "directory.h"
 #include "log.h"
 #include "state.h"
 #include "text.h"
@@ -232,44 +232,39 @@ static int read_record(State *s, const char *name, StateReference *ret) {
         return 0;
 }
 
-int state_each(State *s, void (*f)(const StateReference *r, void *userdata), void *userdata) {
+typedef struct Each {
+        State *state;
+        void (*f)(const StateReference *r, void *userdata);
+        void *userdata;
+} Each;
+
+static int each_record(const struct dirent *de, void *userdata) {
+        Each *e = userdata;
+        State *s = e->state;
         char shown[NAME_ESCAPED_MAX];
         StateReference record;
-        struct dirent *de;
-        DIR *d;
-        int fd, r;
+        int r;
 
-        fd = openat(s->references, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        d = fdopendir(fd);
-        if (!d) {
-                r = -errno;
-                close(fd);
-                return r;
+        if (strcmp(de->d_name, ".new") == 0) {
+                /* Not finished: no unit was taken for it. */
+                if (unlinkat(s->references, ".new", 0) < 0)
+                        unlinkat(s->references, ".new", AT_REMOVEDIR);
+                return 0;
         }
 
-        while ((de = readdir(d))) {
-                if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0)
-                        continue;
-                if (strcmp(de->d_name, ".new") == 0) {
-                        /* Not finished: no unit was taken for it. */
-                        if (unlinkat(s->references, ".new", 0) < 0)
-                                unlinkat(s->references, ".new", AT_REMOVEDIR);
-                        continue;
-                }
-
-                r = read_record(s, de->d_name, &record);
-                if (r >= 0) {
-                        f(&record, userdata);
-                        continue;
-                }
-                log_error("The record of reference \"%s\" cannot be used, dropping it: %s",
-                          name_escape(de->d_name, shown), r == -EBADMSG ? "it is damaged" : strerror(-r));
-                if (unlinkat(s->references, de->d_name, 0) < 0)
-                        log_warning("Cannot remove it: %s", strerror(errno));
+        r = read_record(s, de->d_name, &record);
+        if (r >= 0) {
+                e->f(&record, e->userdata);
+                return 0;
         }
 
-        closedir(d);
+        log_error("The record of reference \"%s\" cannot be used, dropping it: %s", name_escape(de->d_name, shown),
+                  r == -EBADMSG ? "it is damaged" : strerror(-r));
+        if (unlinkat(s->references, de->d_name, 0) < 0)
+                log_warning("Cannot remove it: %s", strerror(errno));
         return 0;
+}
+
+int state_each(State *s, void (*f)(const StateReference *r, void *userdata), void *userdata) {
+        return directory_each(s->references, each_record, &(Each){ s, f, userdata });
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -8,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "directory.h"
 #include "util.h"
 #include "views.h"
 
@@ -136,38 +136,18 @@ int views_read_ioctl(const Views *v, const char *name, int ifindex, uint32_t *re
         return 0;
 }
 
+typedef struct EachName {
+        int (*f)(const char *name, void *userdata);
+        void *userdata;
+} EachName;
+
+/* Links are symlinks here; the bonding module's control file is not. */
+static int each_name(const struct dirent *de, void *userdata) {
+        EachName *e = userdata;
+
+        return de->d_type == DT_LNK ? e->f(de->d_name, e->userdata) : 0;
+}
+
 int views_each_name(const Views *v, int (*f)(const char *name, void *userdata), void *userdata) {
-        DIR *d;
-        int fd, r = 0;
-
-        fd = openat(v->class_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-
-        d = fdopendir(fd);
-        if (!d) {
-                r = -errno;
-                close(fd);
-                return r;
-        }
-
-        for (;;) {
-                struct dirent *de;
-
-                errno = 0;
-                de = readdir(d);
-                if (!de) {
-                        r = -errno;
-                        break;
-                }
-                /* Links are symlinks here; the bonding module's control file is not. */
-                if (de->d_type != DT_LNK)
-                        continue;
-                r = f(de->d_name, userdata);
-                if (r != 0)
-                        break;
-        }
-
-        closedir(d);
-        return r;
+        return directory_each(v->class_fd, each_name, &(EachName){ f, userdata });
 }
