@@ -124,6 +124,13 @@ static void on_resynchronized(const char *cause, unsigned corrected, void *userd
         manager_bus_resynchronized(userdata, cause, corrected);
 }
 
+/* sd-bus wants to write as long as it has something queued. */
+static bool on_is_sent(void *userdata) {
+        int events = sd_bus_get_events(((Bus *) userdata)->bus);
+
+        return events < 0 || !(events & POLLOUT);
+}
+
 static void on_caller_vanished(Caller *caller, void *userdata) {
         Bus *b = userdata;
 
@@ -235,6 +242,7 @@ static int publish(Bus *b) {
                 .reference_lost = on_reference_lost,
                 .changed = on_changed,
                 .resynchronized = on_resynchronized,
+                .is_sent = on_is_sent,
         };
         int r;
 
@@ -337,8 +345,21 @@ static int get_caller(const char *name, Caller **ret, void *userdata) {
         return calls_get_caller(((Bus *) userdata)->calls, name, ret);
 }
 
+/* Waits for the answer: at the start nobody else does. */
+static bool is_there(const char *name, void *userdata) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int there;
+
+        if (sd_bus_call_method(((Bus *) userdata)->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                               "org.freedesktop.DBus", "NameHasOwner", NULL, &reply, "s", name) < 0)
+                return true;
+        return sd_bus_message_read(reply, "b", &there) < 0 || there;
+}
+
 int bus_restore(Bus *b) {
-        return manager_restore(b->manager, get_caller, b);
+        static const ManagerOwners owners = { .get = get_caller, .is_there = is_there };
+
+        return manager_restore(b->manager, &owners, b);
 }
 
 int bus_serve(Bus *b) {

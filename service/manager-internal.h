@@ -3,8 +3,8 @@
 
 #include "manager.h"
 
-/* Between the parts of the manager: what links are there (manager-links.c), what of it has been told (manager-publish.c),
- * what is held (manager-references.c) and what was held before (manager-restore.c). */
+/* Between the parts of the manager: what links are there (manager-links.c), what of it has been told (manager-publish.c), what
+ * has been noted of that (manager-counters.c), what is held (manager-references.c) and what was held before (manager-restore.c). */
 
 extern const RtnlHandler manager_rtnl_handler;
 
@@ -19,9 +19,11 @@ void manager_unmark_stale(Manager *m, Link *l);
 /* Reads the views; the first time that they can be read the link is published. */
 void manager_refresh_link(Manager *m, Link *l);
 
-/* Notes the counter as announced, and that the link is gone. */
+/* Notes the counter as announced, and that the link is gone: now, or as soon as what was told of it has been sent. */
 void manager_note_counter(Manager *m, Link *l);
 void manager_forget_counter(Manager *m, Link *l);
+int manager_start_counters(Manager *m);
+void manager_free_counters(Manager *m);
 
 /* A link that only a former process knew is gone. */
 void manager_forget_former(Manager *m, int ifindex);

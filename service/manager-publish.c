@@ -26,21 +26,6 @@ void manager_unmark_stale(Manager *m, Link *l) {
         LIST_REMOVE(l, stale_links);
 }
 
-void manager_note_counter(Manager *m, Link *l) {
-        if (m->counters && (l->published || l->slot))
-                counters_set(m->counters, &l->slot, l->ifindex, l->now.promiscuity);
-}
-
-void manager_forget_counter(Manager *m, Link *l) {
-        if (m->counters)
-                counters_clear(m->counters, &l->slot);
-}
-
-void manager_forget_former(Manager *m, int ifindex) {
-        if (m->counters && counters_forget_former(m->counters, ifindex) && m->observer)
-                m->observer->link_lost(ifindex, m->observer_userdata);
-}
-
 static bool counts_as_promiscuous(const Link *l) {
         return l->published && link_is_promiscuous(&l->now);
 }

@@ -16,7 +16,7 @@ typedef struct Held {
         size_t n, n_allocated;
         Manager *manager;
 
-        manager_get_caller_t get;
+        const ManagerOwners *owners;
         void *userdata;
         unsigned n_restored;
 } Held;
@@ -73,7 +73,7 @@ static int restore(Held *h, const StateReference *s) {
         l = manager_find_link(m, s->ifindex);
         if (!l || !l->published)
                 return -ENODEV;
-        k = s->descriptor ? 0 : h->get(s->owner, &caller, h->userdata);
+        k = s->descriptor ? 0 : h->owners->get(s->owner, &caller, h->userdata);
         if (k < 0)
                 return k;
         k = limits_take_reference(&m->limits, s->uid);
@@ -114,6 +114,16 @@ static int restore(Held *h, const StateReference *s) {
         return 0;
 }
 
+/* Why there is no unit for a record. Where the former process had dropped it already, and was killed before it told, the
+ * reason that it had still holds. */
+static const char *cause_of_loss(const Held *h, const StateReference *s) {
+        if (s->deadline > 0 && s->deadline <= now_usec(CLOCK_BOOTTIME))
+                return PROMISC_CAUSE_EXPIRED;
+        if (!s->descriptor && !h->owners->is_there(s->owner, h->userdata))
+                return PROMISC_CAUSE_OWNER_VANISHED;
+        return PROMISC_CAUSE_LINK_REMOVED;
+}
+
 static void on_record(const StateReference *s, void *userdata) {
         Held *h = userdata;
         Manager *m = h->manager;
@@ -122,10 +132,10 @@ static void on_record(const StateReference *s, void *userdata) {
 
         if (!packet_pool_has(m->pool, s->inode))
                 cause = PROMISC_CAUSE_SERVICE_STOPPED; /* the process ended, and nothing kept its sockets */
-        else if (!is_held(h, s))
-                cause = PROMISC_CAUSE_LINK_REMOVED;
         else if (!s->descriptor && strcmp(s->bus, m->bus_id) != 0)
                 cause = PROMISC_CAUSE_OWNER_VANISHED; /* names of another bus mean nothing on this one */
+        else if (!is_held(h, s))
+                cause = cause_of_loss(h, s);
         else {
                 r = restore(h, s);
                 if (r >= 0) {
@@ -167,8 +177,8 @@ static bool is_in_use(uint64_t id, void *userdata) {
         return manager_find_reference(userdata, id);
 }
 
-int manager_restore(Manager *m, manager_get_caller_t get, void *userdata) {
-        Held h = { .manager = m, .get = get, .userdata = userdata };
+int manager_restore(Manager *m, const ManagerOwners *owners, void *userdata) {
+        Held h = { .manager = m, .owners = owners, .userdata = userdata };
         int r;
 
         if (!m->state)

@@ -232,6 +232,8 @@ static int setup(Manager *m, int netlink_fd) {
         if (r >= 0)
                 r = manager_start_references(m);
         if (r >= 0)
+                r = manager_start_counters(m);
+        if (r >= 0)
                 r = manager_start_publishing(m);
         if (r >= 0)
                 r = manager_start_links(m);
@@ -274,9 +276,9 @@ Manager *manager_free(Manager *m) {
 
         m->observer = NULL;
         manager_free_references(m);
+        manager_free_counters(m);
         manager_free_links(m);
         limits_done(&m->limits);
-        counters_close(m->counters);
         state_close(m->state);
 
         rtnl_free(m->rtnl);

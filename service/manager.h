@@ -42,6 +42,8 @@ typedef struct ManagerObserver {
         /* MANAGER_CHANGE_… bits. */
         void (*changed)(unsigned mask, void *userdata);
         void (*resynchronized)(const char *cause, unsigned corrected, void *userdata);
+        /* Whether all that was told so far has left this process, and would outlive it. */
+        bool (*is_sent)(void *userdata);
 } ManagerObserver;
 
 /* Why all links are being read, the weightier last. */
@@ -76,6 +78,9 @@ struct Manager {
         bool paused;
 
         LIST_HEAD(, Link) stale; /* views are to be read again */
+        sd_event_source *noting; /* enabled while something waits to be noted until it is sent */
+        CounterSlot *forgotten;  /* of links whose end was told */
+        size_t n_forgotten;
         ManagerCounts now, announced;
         uint64_t network_namespace; /* inode */
         uint64_t overruns;
@@ -114,9 +119,16 @@ Manager *manager_free(Manager *m);
  * the observer is to be there before. */
 bool manager_goes_on(const Manager *m);
 
-/* Takes over what a former process held: its sockets have been given to the pool. get finds the caller of a name. */
-typedef int (*manager_get_caller_t)(const char *name, Caller **ret, void *userdata);
-int manager_restore(Manager *m, manager_get_caller_t get, void *userdata);
+/* Whom a former process held references for. */
+typedef struct ManagerOwners {
+        /* The caller of that name, who may turn out to have left. Errors: as callers_get(). */
+        int (*get)(const char *name, Caller **ret, void *userdata);
+        /* Whether that name is on the bus now. */
+        bool (*is_there)(const char *name, void *userdata);
+} ManagerOwners;
+
+/* Takes over what a former process held: its sockets have been given to the pool. */
+int manager_restore(Manager *m, const ManagerOwners *owners, void *userdata);
 
 /* All is known and taken over: from now on everything is told. */
 void manager_go_live(Manager *m);
