@@ -7,10 +7,19 @@
 
 #include "fd-store.h"
 #include "log.h"
+#include "notify.h"
 #include "util.h"
 
 bool fd_store_is_there(void) {
         return sd_booted() > 0 && getenv("NOTIFY_SOCKET") && getenv("INVOCATION_ID");
+}
+
+static int send_to_manager(const char *text, int fd) {
+        int r = notify_send(text, fd);
+
+        if (r == 0)
+                return -EOPNOTSUPP;
+        return r == -EAGAIN ? -EBUSY : r;
 }
 
 /* A barrier: the manager closes its end of the pipe when it has dealt with all messages before. sd_notify_barrier() would
@@ -24,9 +33,9 @@ static int barrier(int *ret_fd) {
         reader = fds[0];
         writer = fds[1];
 
-        r = sd_pid_notify_with_fds(0, false, "BARRIER=1", &writer, 1);
-        if (r <= 0)
-                return r < 0 ? r : -EOPNOTSUPP;
+        r = send_to_manager("BARRIER=1", writer);
+        if (r < 0)
+                return r;
 
         *ret_fd = TAKE_FD(reader);
         return 0;
@@ -38,9 +47,9 @@ int fd_store_add(sd_event *event, int fd, sd_event_io_handler_t f, void *userdat
         int r;
 
         /* Nothing ever arrives on a packet socket of protocol 0, so there is nothing to poll for. */
-        r = sd_pid_notify_with_fds(0, false, "FDSTORE=1\nFDNAME=" FD_STORE_NAME "\nFDPOLL=0", &fd, 1);
-        if (r <= 0)
-                return r < 0 ? r : -EOPNOTSUPP;
+        r = send_to_manager("FDSTORE=1\nFDNAME=" FD_STORE_NAME "\nFDPOLL=0", fd);
+        if (r < 0)
+                return r;
         r = barrier(&reader);
         if (r < 0)
                 return r;
@@ -62,7 +71,7 @@ int fd_store_add(sd_event *event, int fd, sd_event_io_handler_t f, void *userdat
 void fd_store_empty(void) {
         int r;
 
-        r = sd_notify(false, "FDSTOREREMOVE=1\nFDNAME=" FD_STORE_NAME);
+        r = notify_send("FDSTOREREMOVE=1\nFDNAME=" FD_STORE_NAME, -1);
         if (r > 0)
                 r = sd_notify_barrier(false, USEC_PER_SEC);
         if (r < 0)

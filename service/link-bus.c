@@ -139,6 +139,9 @@ static int acquire_to_error(int r, const char *name, sd_bus_error *error) {
         case EDQUOT:
                 return sd_bus_error_setf(error, SD_BUS_ERROR_FAILED, "No space is left for the record of the reference: %s",
                                          strerror(-r));
+        case EBUSY:
+                return sd_bus_error_set(error, SD_BUS_ERROR_FAILED,
+                                        "The service manager takes no descriptor right now, try again later");
         case EMFILE:
         case ENFILE:
                 return sd_bus_error_setf(error, SD_BUS_ERROR_FAILED, "No file descriptor is left: %s", strerror(-r));

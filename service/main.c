@@ -9,6 +9,7 @@
 #include "fd-store.h"
 #include "log.h"
 #include "manager.h"
+#include "notify.h"
 #include "options.h"
 #include "promisc-names.h"
 #include "util.h"
@@ -112,7 +113,7 @@ static void stop(Bus *b) {
         Manager *m = b->manager;
 
         if (bus_is_open(b))
-                sd_notify(false, "STOPPING=1");
+                notify_send("STOPPING=1", -1);
         else {
                 /* We are started again; what does not depend on this bus lives on if it can. */
                 log_error("The bus connection is lost");
@@ -205,6 +206,7 @@ static void raise_descriptor_limit(void) {
 
 static int run(const Options *options) {
         Passed passed = { .netlink = -1 };
+        sd_event_source *watchdog = NULL;
         sd_event *event = NULL;
         Manager *m = NULL;
         int r;
@@ -218,7 +220,7 @@ static int run(const Options *options) {
         if (r >= 0)
                 r = setup_signals(event, &m);
         if (r >= 0)
-                r = sd_event_set_watchdog(event, true);
+                r = notify_start_watchdog(event, &watchdog);
         if (r < 0) {
                 log_error("Cannot set up the event loop: %s", strerror(-r));
                 goto finish;
@@ -230,6 +232,7 @@ static int run(const Options *options) {
 
 finish:
         manager_free(m);
+        sd_event_source_disable_unref(watchdog);
         sd_event_unref(event);
         passed_done(&passed);
         return r == -ECANCELED ? 0 : r;

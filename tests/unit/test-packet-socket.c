@@ -23,7 +23,7 @@
 int __wrap_socket(int domain, int type, int protocol);
 int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t length);
 int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *length);
-int __wrap_sd_pid_notify_with_fds(pid_t pid, int unset, const char *state, const int *fds, unsigned n_fds);
+int __wrap_notify_send(const char *text, int fd);
 int __wrap_close(int fd);
 int __real_close(int fd);
 int __wrap_eventfd(unsigned count, int flags);
@@ -167,17 +167,13 @@ int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *len
         return 0;
 }
 
-int __wrap_sd_pid_notify_with_fds(pid_t pid, int unset, const char *state, const int *fds, unsigned n_fds) {
-        assert_int_equal(pid, 0);
-        assert_false(unset);
-        assert_int_equal(n_fds, 1);
-
-        if (strcmp(state, "BARRIER=1") == 0) {
-                store.barriers[store.n_barriers++] = dup(fds[0]);
+int __wrap_notify_send(const char *text, int fd) {
+        if (strcmp(text, "BARRIER=1") == 0) {
+                store.barriers[store.n_barriers++] = dup(fd);
                 return 1;
         }
-        assert_string_equal(state, "FDSTORE=1\nFDNAME=packet\nFDPOLL=0");
-        assert_int_equal(fds[0], FIRST_FD + (int) kernel.n_sockets - 1);
+        assert_string_equal(text, "FDSTORE=1\nFDNAME=packet\nFDPOLL=0");
+        assert_int_equal(fd, FIRST_FD + (int) kernel.n_sockets - 1);
         /* Stored before its first membership. */
         assert_int_equal(kernel.sockets[kernel.n_sockets - 1].n, 0);
         store.n_stored += store.answer > 0;
