@@ -41,10 +41,6 @@ void manager_end_reference(Manager *m, Reference *r, const char *cause) {
                 m->n_dropping -= r->unit.socket != NULL;
         }
         packet_pool_drop(m->pool, &r->unit);
-        if (r->recorded)
-                state_remove(m->state, r->id);
-        if (r->descriptor && m->state && !m->leaving)
-                descriptor_remove(state_get_descriptors_fd(m->state), r->id);
         if (l->n_references == 1)
                 l->identity_fd = close_fd(l->identity_fd);
 
@@ -54,6 +50,11 @@ void manager_end_reference(Manager *m, Reference *r, const char *cause) {
         if (r->published && m->observer)
                 m->observer->reference_ended(r, cause, m->observer_userdata);
 
+        /* After that, so that whoever is killed in between is followed by one who tells of it. */
+        if (r->recorded)
+                state_remove(m->state, r->id);
+        if (r->descriptor && m->state && !m->leaving)
+                descriptor_remove(state_get_descriptors_fd(m->state), r->id);
         table_remove(&m->references, &r->id);
         reference_free(r);
 }

@@ -91,6 +91,8 @@ class Machine:
         tool("tar", "-C", ROOT, "-x", "--keep-directory-symlink", "--no-overwrite-dir", input=files)
         for name in "machine", "integration":
             shutil.copytree(f"{HERE}/../{name}", f"{ROOT}{TESTS}/{name}")
+        os.makedirs(ROOT + "/usr/lib/promiscd-test")
+        shutil.copy(self.build + "/tests/support/faults.so", ROOT + "/usr/lib/promiscd-test/")
         with open(ROOT + "/usr/lib/sysusers.d/callers.conf", "w") as f:
             f.write(CALLERS)
         # Tells systemd that there is something new in /usr, so that it makes its users at boot.
