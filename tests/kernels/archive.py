@@ -19,10 +19,10 @@ class Archive:
     def pad(self):
         self.file.write(bytes(-self.file.tell() % 4))
 
-    def add(self, path, mode, content=b"", owner=(0, 0), device=0):
+    def add(self, path, mode, content=b"", owner=(0, 0), time=0, device=0):
         self.number += 1
         name = path.encode(errors="surrogateescape") + b"\0"
-        fields = (self.number, mode, *owner, 1, 0, len(content), 0, 0, os.major(device), os.minor(device),
+        fields = (self.number, mode, *owner, 1, time, len(content), 0, 0, os.major(device), os.minor(device),
                   len(name), 0)
         self.pad()
         self.file.write(b"070701" + b"".join(b"%08X" % f for f in fields) + name)
@@ -35,6 +35,7 @@ class Archive:
             self.directory(os.path.dirname(path))
             self.add(path, stat.S_IFDIR | 0o755)
 
+    # With its time, because Python does not take what it compiled from a file of another time.
     def copy(self, source, path):
         """A file, a link or an empty directory, as it is in the file system."""
         of = os.lstat(source)
@@ -44,7 +45,8 @@ class Archive:
         elif stat.S_ISREG(of.st_mode):
             with open(source, "rb") as f:
                 content = f.read()
-        self.add(path, of.st_mode, content, (of.st_uid, of.st_gid), of.st_rdev)
+        self.add(path, of.st_mode, content, (of.st_uid, of.st_gid), int(of.st_mtime),
+                 of.st_rdev)
 
     def tree(self, source, path="", leave=lambda path: False):
         """All below a directory but what `leave` says of its path there."""

@@ -85,7 +85,7 @@ class Guest:
                 f.write(bytes(-f.tell() % 4))
         # KVM is not everywhere, and hangs in some virtual machines.
         self.process = subprocess.Popen(
-            ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-cpu", "max", "-smp", "1",
+            ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-cpu", "qemu64,+rdrand", "-smp", "1",
              "-m", str(MEMORY), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
              "-kernel", kernel.image, "-initrd", initrd,
              "-append", "console=ttyS0 loglevel=7 panic=-1 mitigations=off",
