@@ -8,6 +8,8 @@ its name and arguments. `{there}` is another network namespace."""
 import re
 from collections import namedtuple
 
+from links import PACKET_MR_ALLMULTI, PACKET_MR_UNICAST
+
 Scenario = namedtuple("Scenario", "name steps holders")
 SCENARIOS = []
 
@@ -44,6 +46,9 @@ row("sockets", *V0, ("sockets", "v0", 3), v0={"packet-socket": 3})
 row("sockets, link down", *V0_DOWN, ("sockets", "v0", 2), v0={"packet-socket": 2})
 row("one socket, two memberships", *V0, ("memberships", "v0", 2), v0={"packet-socket": 2})
 row("user and sockets", *V0, PROMISC("v0"), ("sockets", "v0", 2), v0={"user": 1, "packet-socket": 2})
+row("sockets on a tun", ("tun", "t0"), UP("t0"), ("sockets", "t0", 2), t0={"packet-socket": 2})
+row("memberships for all multicast", *V0, ("memberships", "v0", 1, PACKET_MR_ALLMULTI), v0={})
+row("memberships for an address", *V0, ("memberships", "v0", 2, PACKET_MR_UNICAST), v0={"unicast-list": 1})
 row("lo", PROMISC("lo"), ("sockets", "lo", 1), lo={"user": 1, "packet-socket": 1})
 
 # Bridge. One that filters by VLAN leaves to its unicast filter the only port that floods or learns, an "auto
@@ -61,6 +66,8 @@ row("bridge port, all down", BRIDGE, *V0_DOWN, PORT("v0"), v0={"bridge": 1})
 row("bridge ports", BRIDGE, *V0, *W0, PORT("v0"), PORT("w0"), v0={"bridge": 1}, w0={"bridge": 1})
 row("bridge port left", BRIDGE, *V0, PORT("v0"), "link set v0 nomaster", v0={})
 row("bridge promiscuous", BRIDGE, *V0, PORT("v0"), PROMISC("br0"), v0={"bridge": 1}, br0={"user": 1})
+row("vxlan as bridge port", BRIDGE, *V0, "link add u0 type vxlan id 1 dstport 4789 dev v0", UP("u0"),
+    PORT("u0"), v0={}, u0={"bridge": 1})
 row("bridge port with filter", BRIDGE, *FILTER0, PORT("m0"), m0={"bridge": 1}, v0={})
 row("vlan_filtering, lone auto port", FILTERING, *V0, PORT("v0"), v0={"bridge": 1})
 row("vlan_filtering, lone auto port with filter", FILTERING, *FILTER0, PORT("m0"), m0={}, v0={})
@@ -73,6 +80,11 @@ row("vlan_filtering, no auto port", FILTERING, *FILTER0, *FILTER1, PORT("m0"), P
 row("vlan_filtering, no auto port, no filter", FILTERING, *V0, PORT("v0"), STATIC("v0"), v0={"bridge": 1})
 row("vlan_filtering, learning alone is auto", FILTERING, *FILTER0, *FILTER1, PORT("m0"), PORT("n0"),
     "bridge link set dev m0 flood off", STATIC("n0"), m0={}, n0={"bridge": 1})
+row("vlan_filtering, later", BRIDGE, *FILTER0, PORT("m0"), "link set br0 type bridge vlan_filtering 1",
+    m0={})
+row("vlan_filtering, no longer", FILTERING, *FILTER0, PORT("m0"),
+    "link set br0 type bridge vlan_filtering 0",
+    m0={"bridge": 1})
 row("vlan_filtering, promiscuous", FILTERING, *FILTER0, PORT("m0"), PROMISC("br0"),
     m0={"bridge": 1}, br0={"user": 1})
 row("vlan_filtering, promiscuous by a socket", FILTERING, *FILTER0, PORT("m0"), ("sockets", "br0", 1),
@@ -140,7 +152,8 @@ row("unicast list emptied when down", *V0, ADDRESS(1), DOWN("v0"), ADDRESS(1).re
 row("multicast address", *V0, "bridge fdb add 01:00:5e:00:00:99 dev v0 self", v0={})
 row("unicast list of a tap", ("tap", "t0"), UP("t0"), "bridge fdb add 02:00:00:00:00:99 dev t0 self",
     t0={"unicast-list": 1})
-row("unicast list of an ifb", "link add i0 type ifb", UP("i0"), "bridge fdb add 02:00:00:00:00:99 dev i0 self",
+row("unicast list of an ifb", "link add i0 type ifb", UP("i0"),
+    "bridge fdb add 02:00:00:00:00:99 dev i0 self",
     i0={"unicast-list": 1})
 row("unicast list of a dummy", "link add d0 type dummy", UP("d0"),
     "bridge fdb add 02:00:00:00:00:99 dev d0 self", d0={"unicast-list": 1})
@@ -180,20 +193,24 @@ for mode in ("balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad
     row(f"bond {mode}, promiscuous", *bond, UP("b0"), PROMISC("b0"), v0={"bond": 1}, w0=backup,
         b0={"user": 1})
     row(f"bond {mode}, promiscuous before", *PORTS, f"link add b0 type bond mode {mode}", PROMISC("b0"),
-        UP("b0"), "link set v0 master b0", "link set w0 master b0", v0={"bond": 1}, w0=backup, b0={"user": 1})
+        UP("b0"), "link set v0 master b0", "link set w0 master b0",
+        v0={"bond": 1}, w0=backup, b0={"user": 1})
     row(f"bond {mode}, down, promiscuous", *bond, PROMISC("b0"), v0={"bond": 1}, w0=backup, b0={"user": 1})
 AB = (*PORTS, "link add b0 type bond mode active-backup", "link set v0 master b0", "link set w0 master b0",
       UP("b0"))
 row("bond active-backup, the other active", *AB, PROMISC("b0"), "link set b0 type bond active_slave w0",
     v0={}, w0={"bond": 1}, b0={"user": 1})
+row("bond active-backup, none active", "link add v0 type veth peer v1", "link add w0 type veth peer w1",
+    "link add b0 type bond mode active-backup miimon 100", "link set v0 master b0", "link set w0 master b0",
+    UP("b0"), PROMISC("b0"), v0={}, w0={}, b0={"user": 1})
 row("bond, port left", *AB, PROMISC("b0"), "link set v0 nomaster", v0={}, w0={"bond": 1})
 row("bond as bridge port", BRIDGE, *AB, PORT("b0"), v0={"bond": 1}, w0={}, b0={"bridge": 1})
 row("bond with a vlan", *AB, "link add link b0 name x0 type vlan id 10", UP("x0"), PROMISC("x0"),
     v0={"bond": 1}, w0={}, b0={"vlan": 1})
 row("bond active-backup with a macvlan", *AB, "link add link b0 name m0 type macvlan mode bridge", UP("m0"),
     v0={"unicast-list": 1}, w0={}, b0={})
-row("bond balance-rr with a macvlan", *PORTS, "link add b0 type bond mode balance-rr", "link set v0 master b0",
-    "link set w0 master b0", UP("b0"), "link add link b0 name m0 type macvlan mode bridge", UP("m0"),
+row("bond balance-rr with a macvlan", *PORTS, "link add b0 type bond mode balance-rr",
+    "link set v0 master b0", "link set w0 master b0", UP("b0"), "link add link b0 name m0 type macvlan mode bridge", UP("m0"),
     v0={"unicast-list": 1}, w0={"unicast-list": 1}, b0={})
 row("lone auto port that is a bond", FILTERING, *AB, PORT("b0"), v0={"unicast-list": 1}, w0={}, b0={})
 
@@ -234,11 +251,13 @@ row("macsec, down again", *MACSEC, PROMISC("c0"), UP("c0"), DOWN("c0"), v0={}, c
 
 row("hsr", *V0, *W0, "link add h0 type hsr slave1 v0 slave2 w0 version 1", UP("h0"),
     v0={"hsr": 1}, w0={"hsr": 1}, h0={})
-row("hsr, all down", *V0_DOWN, *W0_DOWN, "link add h0 type hsr slave1 v0 slave2 w0", v0={"hsr": 1}, w0={"hsr": 1})
+row("hsr, all down", *V0_DOWN, *W0_DOWN, "link add h0 type hsr slave1 v0 slave2 w0",
+    v0={"hsr": 1}, w0={"hsr": 1})
 row("hsr, promiscuous", *V0, *W0, "link add h0 type hsr slave1 v0 slave2 w0", UP("h0"), PROMISC("h0"),
     v0={"hsr": 1}, w0={"hsr": 1}, h0={"user": 1})
 row("hsr, interlink", *V0, *W0, "link add z0 type veth peer z1", UP("z0"), UP("z1"),
-    "link add h0 type hsr slave1 v0 slave2 w0 interlink z0", UP("h0"), v0={"hsr": 1}, w0={"hsr": 1}, z0={"hsr": 1})
+    "link add h0 type hsr slave1 v0 slave2 w0 interlink z0", UP("h0"),
+    v0={"hsr": 1}, w0={"hsr": 1}, z0={"hsr": 1})
 row("prp", *V0, *W0, "link add h0 type hsr slave1 v0 slave2 w0 proto 1", UP("h0"),
     v0={"hsr": 1}, w0={"hsr": 1}, h0={})
 
@@ -280,7 +299,8 @@ row("bridge port moved elsewhere", BRIDGE, *V0, PORT("v0"), ("moved", "v1"), v0=
 for mode in "l2", "l3", "l3s":
     row(f"ipvlan {mode}", *V0, f"link add link v0 name p0 type ipvlan mode {mode}", UP("p0"), PROMISC("p0"),
         v0={}, p0={"user": 1})
-row("vxlan", *V0, "addr add 192.0.2.1/24 dev v0", "link add u0 type vxlan id 1 group 239.1.1.1 dstport 4789 dev v0",
+row("vxlan", *V0, "addr add 192.0.2.1/24 dev v0",
+    "link add u0 type vxlan id 1 group 239.1.1.1 dstport 4789 dev v0",
     UP("u0"), PROMISC("u0"), v0={}, u0={"user": 1})
 row("veth peer", *V0, PROMISC("v1"), ("sockets", "v1", 1), v0={}, v1={"user": 1, "packet-socket": 1})
 row("tap opened", ("tap", "t0"), UP("t0"), t0={})

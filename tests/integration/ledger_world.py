@@ -14,6 +14,7 @@ from links import (PACKET_ADD_MEMBERSHIP, PACKET_MR_PROMISC, SOL_PACKET, Namespa
                    ip, ip_batch, link_names, run)
 
 TUNSETIFF = 0x400454ca
+IFF_TUN = 0x0001
 IFF_TAP = 0x0002
 IFF_NO_PI = 0x1000
 MRT_INIT = 200
@@ -90,17 +91,20 @@ class World:
         """That many, each with a membership."""
         self.open += [PacketSocket().add(index_of(name)) for _ in range(count)]
 
-    def memberships(self, name, count):
+    def memberships(self, name, count, kind=PACKET_MR_PROMISC):
         """That many of one socket, each with an address of its own."""
         self.open.append(PacketSocket())
         for i in range(count):
-            request = struct.pack("iHH8s", index_of(name), PACKET_MR_PROMISC, 6, bytes([i] * 6))
+            request = struct.pack("iHH8s", index_of(name), kind, 6, bytes([2, 0, 0, 0, 0, i]))
             self.open[-1].sock.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, request)
 
-    def tap(self, name):
+    def tap(self, name, kind=IFF_TAP):
         """One that is open."""
         self.open.append(open("/dev/net/tun", "r+b", buffering=0))
-        fcntl.ioctl(self.open[-1], TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI))
+        fcntl.ioctl(self.open[-1], TUNSETIFF, struct.pack("16sH22x", name.encode(), kind | IFF_NO_PI))
+
+    def tun(self, name):
+        self.tap(name, IFF_TUN)
 
     def openvswitch(self, name, *ports):
         """A datapath with these ports."""
@@ -125,7 +129,7 @@ class World:
                           struct.pack("HBBIii", 0, VIFF_USE_IFINDEX, 1, 0, index_of(name), 0))
 
     def clean(self):
-        """Only lo remains, as it was. (In one go: to start a program takes long where these rows are built.)"""
+        """Only lo remains, as it was. (All in one go: an emulated machine is long in starting a program.)"""
         for name in self.datapaths:
             self.vswitch.remove(name)
         for thing in self.open:

@@ -12,8 +12,8 @@ from image import image
 HERE = os.path.dirname(os.path.realpath(__file__))
 SOURCE = os.path.realpath(HERE + "/../..")
 THERE = "usr/src/promiscd"      # the source in a guest; below it also what is built, and the arguments
-UNWANTED = ("boot", "dev", "home", "media", "mnt", "opt", "proc", "run", "srv", "sys", "tmp", "usr/share/doc",
-            "usr/share/locale", "usr/share/man", "usr/share/perl5", "usr/share/zoneinfo",
+UNWANTED = ("boot", "dev", "home", "media", "mnt", "opt", "proc", "run", "srv", "sys", "tmp",
+            "usr/share/doc", "usr/share/locale", "usr/share/man", "usr/share/perl5", "usr/share/zoneinfo",
             "usr/lib/x86_64-linux-gnu/gconv", "usr/lib/python3.13/test", "var/cache", "var/lib/apt",
             "var/lib/dpkg", "var/log")
 EMPTY = "dev", "mnt", "proc", "run", "sys", "var/log"

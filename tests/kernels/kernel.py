@@ -36,8 +36,8 @@ def fetch(release, directory):
         f.write(f"deb [arch=amd64 signed-by={KEYS}] {mirror()} {release} main\n")
     with open(f"{directory}/status", "w"):
         pass
-    settings = {"Dir::State": directory, "Dir::State::status": directory + "/status", "Dir::Cache": directory,
-                "Dir::Etc::SourceList": directory + "/sources.list", "Dir::Etc::SourceParts": "/dev/null",
+    settings = {"Dir::State": directory, "Dir::State::status": directory + "/status",
+                "Dir::Cache": directory, "Dir::Etc::SourceList": directory + "/sources.list", "Dir::Etc::SourceParts": "/dev/null",
                 "Acquire::Languages": "none", "APT::Architecture": "amd64", "APT::Sandbox::User": "root"}
     options = [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
     tool("apt-get", "-q", *options, "update")
