@@ -210,7 +210,8 @@ row("bond with a vlan", *AB, "link add link b0 name x0 type vlan id 10", UP("x0"
 row("bond active-backup with a macvlan", *AB, "link add link b0 name m0 type macvlan mode bridge", UP("m0"),
     v0={"unicast-list": 1}, w0={}, b0={})
 row("bond balance-rr with a macvlan", *PORTS, "link add b0 type bond mode balance-rr",
-    "link set v0 master b0", "link set w0 master b0", UP("b0"), "link add link b0 name m0 type macvlan mode bridge", UP("m0"),
+    "link set v0 master b0", "link set w0 master b0", UP("b0"),
+    "link add link b0 name m0 type macvlan mode bridge", UP("m0"),
     v0={"unicast-list": 1}, w0={"unicast-list": 1}, b0={})
 row("lone auto port that is a bond", FILTERING, *AB, PORT("b0"), v0={"unicast-list": 1}, w0={}, b0={})
 

@@ -37,7 +37,8 @@ def fetch(release, directory):
     with open(f"{directory}/status", "w"):
         pass
     settings = {"Dir::State": directory, "Dir::State::status": directory + "/status",
-                "Dir::Cache": directory, "Dir::Etc::SourceList": directory + "/sources.list", "Dir::Etc::SourceParts": "/dev/null",
+                "Dir::Cache": directory, "Dir::Etc::SourceParts": "/dev/null",
+                "Dir::Etc::SourceList": directory + "/sources.list",
                 "Acquire::Languages": "none", "APT::Architecture": "amd64", "APT::Sandbox::User": "root"}
     options = [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
     tool("apt-get", "-q", *options, "update")
