@@ -37,6 +37,11 @@ def ip_link(name):
     return json.loads(ip("-d", "-json", "link", "show", "dev", name).decode(errors="surrogateescape"))[0]
 
 
+def link_names():
+    """Not with what bonding has among them, which is no link."""
+    return set(os.listdir("/sys/class/net")) - {"bonding_masters"}
+
+
 def index_of(name):
     return int(read_sysfs(name, "ifindex"))
 
@@ -99,6 +104,7 @@ PACKET_ADD_MEMBERSHIP = 1
 PACKET_DROP_MEMBERSHIP = 2
 PACKET_MR_PROMISC = 1
 PACKET_MR_ALLMULTI = 2
+PACKET_MR_UNICAST = 3
 SOL_PACKET = 263
 
 
@@ -174,11 +180,10 @@ class Links:
     def clean(self):
         ip("link", "set", "lo", "up", "promisc", "off", "allmulticast", "off")
         subprocess.run(["ip", "link", "del", "group", self.MANY], stderr=subprocess.DEVNULL)
-        for name in os.listdir(b"/sys/class/net"):
-            if name != b"lo":
-                # a pair's other end goes with it
-                subprocess.run(["ip", "link", "del", "dev", name], stderr=subprocess.DEVNULL)
-        assert os.listdir("/sys/class/net") == ["lo"]
+        for name in link_names() - {"lo"}:
+            # a pair's other end goes with it
+            subprocess.run(["ip", "link", "del", "dev", name], stderr=subprocess.DEVNULL)
+        assert link_names() == {"lo"}
 
 
 class Namespace:

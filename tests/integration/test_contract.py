@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from bus import BusError, plain
-from links import await_agreement, index_of, ip
+from links import await_agreement, index_of, ip, link_names
 from names import (BUILD, DBUS, DENIED, LINK, MANAGER, NAME, OBJECT_MANAGER, REFERENCE, ROOT, SOURCE,
                    link_path)
 
@@ -70,7 +70,7 @@ def test_the_tree_can_be_walked(root, links):
         return {n.get("name") for n in ElementTree.fromstring(introspect(root, path)).findall("node")}
     assert children("/") == {"org"}
     assert children(ROOT) == {"link", "reference"}
-    assert children(ROOT + "/link") == {str(index_of(n)) for n in os.listdir("/sys/class/net")}
+    assert children(ROOT + "/link") == {str(index_of(n)) for n in link_names()}
     assert children(ROOT + "/reference") == {str(id)}
 
 
@@ -81,7 +81,7 @@ def test_the_object_manager_agrees_with_get(root, links):
     await_agreement(root, "v1")
     _, reference = root.acquire(index)
     objects = root.objects()
-    names = os.listdir("/sys/class/net")
+    names = link_names()
     assert {p for p in objects if p != ROOT} == {reference, *(link_path(index_of(name)) for name in names)}
     for path, interfaces in objects.items():
         for interface in interfaces.keys() & {LINK, MANAGER, REFERENCE}:

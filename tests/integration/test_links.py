@@ -7,7 +7,7 @@ import time
 import pytest
 
 from bus import BusError, Signal, plain
-from links import await_agreement, difference, index_of, ip, ip_batch, read_sysfs
+from links import await_agreement, difference, index_of, ip, ip_batch, link_names, read_sysfs
 from mirror import Mirror
 from names import (LINK, MANAGER, NO_SUCH_LINK, OBJECT_MANAGER, PROMPT, ROOT, UNKNOWN_OBJECT, escaped,
                    link_path)
@@ -21,7 +21,7 @@ def test_a_link_comes_and_goes(root, links):
                                           match=lambda path, _: path == link_path(index))
         assert interfaces[LINK].keys() == root.link(index).keys()
         await_agreement(root, name)
-    assert root.get(ROOT, MANAGER, "Links") == len(os.listdir("/sys/class/net"))
+    assert root.get(ROOT, MANAGER, "Links") == len(link_names())
     ip("link", "del", "v0")
     _, interfaces = root.await_signal("InterfacesRemoved", ROOT,
                                       match=lambda path, _: path == link_path(index))
@@ -147,7 +147,7 @@ def await_count(bus, count):
 
 def test_4000_links(start, client, links, holder):
     ip_batch(f"link add x{i} group {links.MANY} type ifb" for i in range(4000))
-    indices = {name: index_of(name) for name in os.listdir("/sys/class/net")}
+    indices = {name: index_of(name) for name in link_names()}
     last = max(indices, key=indices.get)
     start()
     root = client()

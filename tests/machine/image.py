@@ -8,7 +8,7 @@ import os
 import subprocess
 
 SUITE = "trixie"
-PACKAGES = ("dbus", "iproute2", "libmnl0", "libpam-systemd", "libsystemd0", "net-tools", "polkitd",
+PACKAGES = ("dbus", "iproute2", "kmod", "libmnl0", "libpam-systemd", "libsystemd0", "net-tools", "polkitd",
             "python3-jeepney", "python3-pytest", "systemd", "systemd-sysv", "tcpdump")
 CACHE = os.environ.get("PROMISC_MACHINE_CACHE") or "/var/cache/promiscd-machine"
 
