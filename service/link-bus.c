@@ -205,8 +205,15 @@ static int acquire(sd_bus_message *m, Link *l, sd_bus_message_handler_t handler,
         if (r < 0)
                 return acquire_to_error(r, q.interface, error);
 
-        /* Where the reply cannot be sent, a connection's reference ends with it, and a descriptor's as ours is closed. */
-        return reply_acquired(m, reference, reader);
+        r = reply_acquired(m, reference, reader);
+        if (r < 0) {
+                /* Nobody would know of it. */
+                manager_end_reference(b->manager, reference, PROMISC_CAUSE_RELEASED);
+                manager_catch_up(b->manager);
+                manager_publish(b->manager);
+                return acquire_to_error(r, q.interface, error);
+        }
+        return r;
 }
 
 static int method_acquire(sd_bus_message *m, void *userdata, sd_bus_error *error) {

@@ -115,9 +115,9 @@ static void stop(Bus *b) {
         if (bus_is_open(b))
                 notify_send("STOPPING=1", -1);
         else {
-                /* We are started again; what does not depend on this bus lives on if it can. */
+                /* We are started again. sd-bus also closes a connection when there is no memory to answer, so it is for the
+                 * next process to see whether this was the end of the bus, and of whom on it. */
                 log_error("The bus connection is lost");
-                manager_end_connections(m);
                 m->leaving = fd_store_is_there();
         }
         if (m->leaving)
@@ -180,7 +180,9 @@ static int serve(sd_event *event, Manager *m, Passed *passed) {
                 r = sd_event_loop(event);
                 if (r < 0) {
                         log_error("The event loop failed: %s", strerror(-r));
-                        stop(b);
+                        m->leaving = fd_store_is_there(); /* as after a crash */
+                        if (!m->leaving)
+                                stop(b);
                 }
         } else
                 m->leaving = true; /* the next try has what this one could not use */

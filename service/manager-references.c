@@ -125,15 +125,6 @@ void manager_end_references_of(Manager *m, Caller *caller, const char *cause) {
                 sd_event_source_set_enabled(m->ending, SD_EVENT_ON);
 }
 
-void manager_end_connections(Manager *m) {
-        for (size_t i = m->references.n; i > 0; i--) {
-                Reference *r = m->references.items[i - 1];
-
-                if (!r->descriptor)
-                        manager_end_reference(m, r, r->cause ?: PROMISC_CAUSE_OWNER_VANISHED);
-        }
-}
-
 void manager_end_all_references(Manager *m, const char *cause) {
         while (m->references.n > 0) {
                 Reference *r = m->references.items[m->references.n - 1];

@@ -186,9 +186,6 @@ void manager_end_references_of(Manager *m, Caller *caller, const char *cause);
 
 void manager_end_all_references(Manager *m, const char *cause);
 
-/* Ends those that live as long as a connection, when the bus itself is gone. */
-void manager_end_connections(Manager *m);
-
 /* Makes the source that announces in turns. */
 int manager_start_references(Manager *m);
 void manager_free_references(Manager *m);

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Faults in the service, at a place that the test says: tests/support/faults.c is preloaded into it."""
 
-import errno
 import mmap
 import os
 import struct
@@ -55,6 +54,3 @@ class Faults:
         self.map.close()
         os.unlink(CONTROL)
 
-
-ERRORS = {FILE: (errno.EROFS, errno.ENOSPC, errno.EIO), DESCRIPTOR: (errno.EMFILE,),
-          MEMBERSHIP: (errno.ENOBUFS, errno.ENOMEM), MEMORY: (errno.ENOMEM,)}

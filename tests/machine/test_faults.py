@@ -6,17 +6,15 @@ import os
 
 import pytest
 
-from away import no_drop_ins
 from bus import Bus, BusError
-from checks import EVERYBODY
-from faults import DESCRIPTOR, ERRORS, FAIL, FILE, KILL, MEMBERSHIP, MEMORY, Faults
-from links import Links, await_agreement, counter
-from names import DBUS_ERROR, LINK, MANAGER, ROOT, link_path
+from faults import DESCRIPTOR, FAIL, FILE, KILL, MEMBERSHIP, MEMORY, Faults
+from links import await_agreement, counter
+from names import DBUS_ERROR, LIMIT, LINK, MANAGER, ROOT, link_path
 from units import SERVICE, await_service, main_pid, systemctl, watch_service
 
 RECORDS = "/run/promisc/references"
 FIFOS = "/run/promisc/descriptors"
-STEPS_MAX = 300
+STEPS_MAX = 1000
 
 
 @pytest.fixture
@@ -59,7 +57,7 @@ class World:
         references = self.watcher.references()
         ids = {r["Id"] for r in references}
         assert len(ids) == len(references) == self.watcher.get(ROOT, MANAGER, "References")
-        assert self.stays in ids
+        assert self.stays in ids, (self.stays, ids)
         assert counter(self.name) == len(ids)
         assert {int(name) for name in os.listdir(RECORDS)} == ids
         assert self.watcher.get(link_path(self.index), LINK, "Promiscuity") == len(ids)
@@ -111,7 +109,8 @@ def walk(faults, world, step, fault=KILL, **how):
     """step(n) with the fault at its n-th place, until there is no such place. → the functions that were hit"""
     hit = []
     for n in range(1, STEPS_MAX):
-        world.begin()
+        if n == 1 or fault == KILL:
+            world.begin()
         prepared = step.prepare()
         faults.arm(fault, n, **how)
         step(prepared)
@@ -215,3 +214,52 @@ def test_killed_at_each_step_of_release(faults, world):
 def test_killed_at_each_step_of_an_end(faults, world):
     hit = walk(faults, world, Leave(world))
     assert {"setsockopt", "unlinkat", "sendmsg"} <= set(hit), " ".join(hit)
+
+
+REFUSALS = {DBUS_ERROR + "NoMemory", DBUS_ERROR + "Failed"}
+NO_SERVICE = {DBUS_ERROR + "NoReply", DBUS_ERROR + "Disconnected"}
+
+
+class Refused(Acquire):
+    """What fails changes nothing, says so, and is no reason for the service to leave."""
+
+    def __init__(self, world, method, errors):
+        super().__init__(world, method)
+        self.errors, self.refused = errors, 0
+
+    def prepare(self):
+        self.pid = main_pid()
+        return super().prepare()
+
+    def check(self, client, name):
+        if self.error:
+            assert self.error.name in self.errors, (name, self.error)
+            assert self.world.check() == set(), name
+            assert main_pid() == self.pid or self.error.name in NO_SERVICE, name
+            self.refused += 1
+        super().check(client, name)
+        client.kill()
+
+
+@pytest.mark.parametrize("world, method", [("tun", "acquire"), ("veth", "acquire_descriptor")], indirect=["world"])
+@pytest.mark.parametrize("kind, error", [(FILE, errno.EROFS), (FILE, errno.ENOSPC), (FILE, errno.EIO),
+                                         (DESCRIPTOR, errno.EMFILE), (MEMBERSHIP, errno.ENOBUFS)],
+                         ids=["EROFS", "ENOSPC", "EIO", "EMFILE", "ENOBUFS"])
+def test_each_error_of_acquire(faults, world, method, kind, error):
+    step = Refused(world, method, REFUSALS | ({LIMIT} if error == errno.EMFILE else set()))
+    hit = walk(faults, world, step, FAIL, classes=kind, error=error)
+    assert hit and step.refused > 0, " ".join(hit)
+
+
+@pytest.mark.parametrize("world, method", [("tun", "acquire"), ("veth", "acquire_descriptor")], indirect=["world"])
+def test_no_memory_at_each_step_of_acquire(faults, world, method):
+    """sd-bus cannot always answer without memory: then systemd starts the service anew, and all that was held still is."""
+    step = Refused(world, method, REFUSALS | NO_SERVICE)
+    hit = walk(faults, world, step, FAIL, classes=MEMORY, error=errno.ENOMEM)
+    assert len(hit) > 20 and step.refused > 5, " ".join(hit)
+
+
+@pytest.mark.parametrize("world", ["veth"], indirect=True)
+def test_no_memory_at_each_step_of_release(faults, world):
+    hit = walk(faults, world, Release(world), FAIL, classes=MEMORY, error=errno.ENOMEM)
+    assert len(hit) > 5, " ".join(hit)
