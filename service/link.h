@@ -48,6 +48,7 @@ struct Link {
         bool stale : 1;      /* the views are older than the last message: on the manager's list of stale links */
         bool unnoted : 1;    /* the counter was told, but is not noted as such */
         bool asked : 1;      /* an RTM_GETLINK is on its way */
+        bool drifted : 1;    /* the dump under way found what no event had told */
         bool altered : 1;    /* alternative names differ from those that were announced */
         unsigned generation; /* of the last dump that showed it */
         unsigned n_references;

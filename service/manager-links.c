@@ -112,6 +112,7 @@ static int add_link(Manager *m, const LinkMessage *msg, RtnlOrigin origin) {
         l->manager = m;
         l->serial = ++m->last_serial;
         go_on = m->counters && counters_take_former(m->counters, l->ifindex, &former, &l->slot);
+        l->drifted = !go_on && origin == RTNL_ANSWER && m->dump != DUMP_NONE;
         l->generation = m->generation;
         manager_mark_stale(m, l);
         if (m->synchronized)
@@ -120,7 +121,6 @@ static int add_link(Manager *m, const LinkMessage *msg, RtnlOrigin origin) {
         /* A former process has announced it, with that counter: whatever is different now is a change. */
         if (go_on) {
                 l->now.promiscuity = former;
-                l->generation--; /* so that it counts as corrected if this is the dump's word */
                 return change_link(m, l, msg, origin);
         }
         return 0;
@@ -146,7 +146,7 @@ static int change_link(Manager *m, Link *l, const LinkMessage *msg, RtnlOrigin o
 
         if (origin == RTNL_ANSWER) {
                 l->asked = false;
-                m->corrected += new && l->generation != m->generation;
+                l->drifted = l->drifted || (new && m->dump != DUMP_NONE);
         }
         l->generation = m->generation;
 
@@ -184,8 +184,6 @@ static void on_link(const LinkMessage *msg, RtnlOrigin origin, void *userdata) {
         if (l)
                 r = change_link(m, l, msg, origin);
         else {
-                if (origin == RTNL_ANSWER && m->synchronized)
-                        m->corrected++;
                 r = add_link(m, msg, origin);
                 l = r < 0 ? NULL : manager_find_link(m, msg->ifindex);
                 if (l && m->synchronized)
@@ -255,9 +253,13 @@ static void on_dumped(void *userdata) {
         ManagerDump why = m->dump;
 
         m->dump = DUMP_NONE;
-        for (size_t i = 0; i < m->links.n; i++)
-                ((Link *) m->links.items[i])->asked = false;
         sweep(m);
+        for (size_t i = 0; i < m->links.n; i++) {
+                Link *l = m->links.items[i];
+
+                m->corrected += l->drifted;
+                l->asked = l->drifted = false;
+        }
 
         if (why == DUMP_OVERRUN)
                 end_lost_references(m);

@@ -188,10 +188,11 @@ void manager_go_live(Manager *m) {
         int r;
 
         m->quiet = false;
+        /* What no event took away is not there any more: the dump is over. */
+        for (int ifindex; m->counters && (ifindex = counters_get_former(m->counters)); m->corrected++)
+                manager_forget_former(m, ifindex);
         if (m->goes_on && m->observer)
                 m->observer->resynchronized(PROMISC_RESYNC_RESTART, m->corrected, m->observer_userdata);
-        for (int ifindex; m->counters && (ifindex = counters_get_former(m->counters));)
-                manager_forget_former(m, ifindex);
 
         r = packet_pool_prepare(m->pool, false);
         if (r < 0 && r != -EUSERS) /* all in use is no reason to worry anybody but the next who wants one */

@@ -88,7 +88,7 @@ struct Manager {
 
         ManagerDump dump;    /* under way */
         unsigned generation; /* of the dump under way or last done */
-        unsigned corrected;  /* links that it found to have drifted */
+        unsigned corrected;  /* links that it found to have drifted, once it is done */
         unsigned passes;     /* of the timer since it began */
         bool synchronized;   /* a first dump is complete */
         bool quiet;          /* at the start, until all is known: nothing is told but … */

@@ -7,23 +7,32 @@ import socket
 import struct
 
 from links import run
-from units import SERVICE, await_service, main_pid
+from units import SERVICE, SOCKET, await_service, main_pid
 
 CONTROL = f"/run/systemd/system/{SERVICE}.d/"
+SOCKET_CONTROL = f"/run/systemd/system/{SOCKET}.d/"
 
 
-def drop_in(name, *lines):
-    """Settings of the service from its next start on."""
-    os.makedirs(CONTROL, exist_ok=True)
-    with open(f"{CONTROL}{name}.conf", "w") as f:
-        f.write("\n".join(("[Service]", *lines, "")))
+def drop_in(name, *lines, directory=CONTROL, section="Service"):
+    """Settings of the service from its next start on, or of its socket."""
+    os.makedirs(directory, exist_ok=True)
+    with open(f"{directory}{name}.conf", "w") as f:
+        f.write("\n".join((f"[{section}]", *lines, "")))
     run("systemctl", "daemon-reload")
 
 
 def no_drop_ins():
-    for name in os.listdir(CONTROL) if os.path.isdir(CONTROL) else ():
-        os.unlink(CONTROL + name)
+    for directory in CONTROL, SOCKET_CONTROL:
+        for name in os.listdir(directory) if os.path.isdir(directory) else ():
+            os.unlink(directory + name)
     run("systemctl", "daemon-reload")
+
+
+def crash(bus, how=signal.SIGKILL, comes_back=True):
+    """→ the unique name of the next one"""
+    before = await_service(bus)
+    os.kill(main_pid(), how)
+    return await_service(bus, other_than=before) if comes_back else None
 
 
 class Gate:

@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from away import Away, KernelMonitor, no_drop_ins
+from away import Away, KernelMonitor, crash, no_drop_ins
 from bus import Bus, Signal
 from checks import EVERYBODY, error_of
-from links import PacketSocket, await_agreement, counter, ip, run
+from links import PacketSocket, await_agreement, counter, index_of, ip, run
 from names import DBUS_ERROR, LIMIT, MANAGER, NO_SUCH_REFERENCE, REFERENCE, ROOT, link_path, reference_path
 from units import SERVICE, await_service, journal, journal_cursor, main_pid, show, systemctl, watch_service
 
@@ -81,12 +81,6 @@ def restart(bus):
     before = await_service(bus)
     systemctl("restart", SERVICE)
     await_service(bus, other_than=before)
-
-
-def crash(bus, how=signal.SIGKILL):
-    before = await_service(bus)
-    os.kill(main_pid(), how)
-    return await_service(bus, other_than=before)
 
 
 def crash_twice(bus):
@@ -375,7 +369,32 @@ def test_a_change_without_event_meanwhile(service_client, index, away):
         assert counter("v0") == 1
     root.await_signal("Resynchronized", since=since)
     assert changes_of(root, index, since) == [(0, 1, "resync")]
-    assert [cause for cause, _ in root.signals("Resynchronized", since=since)] == ["restart"]
+    assert root.signals("Resynchronized", since=since) == [("restart", 1)]
+
+
+def test_the_number_of_links_that_had_drifted(service_client, links, index, away):
+    """Those that another counter is found on than all that was kept had told. Other changes have events, or none is told."""
+    root = service_client
+    for pair in ("a0", "a1"), ("b0", "b1"), ("c0", "c1"):
+        links.veth(*pair)
+        await_agreement(root, pair[0])
+    since = root.mark()
+    with PacketSocket() as holder, away():
+        holder.add(index)                                       # with an event
+        holder.add(index_of("a0"))                              # the same, and something without one
+        for lower, upper in ("a0", "m0"), ("b0", "m1"):         # and that alone
+            ip("link", "add", "link", lower, "name", upper, "type", "macvlan", "mode", "bridge")
+            ip("link", "set", upper, "up")
+        ip("link", "set", "b1", "mtu", "1400")                  # no counter
+        ip("link", "del", "c0")                                 # gone, and come
+        links.veth("d0", "d1")
+    assert root.await_signal("Resynchronized", since=since) == ("restart", 2)
+    assert [(old, new) for old, new, _ in changes_of(root, index_of("a0"), since)[:2]] == [(0, 1), (1, 2)]
+    assert changes_of(root, index_of("b0"), since) == [(0, 1, "resync")]
+    assert changes_of(root, index, since)[0] == (0, 1, "event")
+    last = [s.member for s in root.log[since:] if isinstance(s, Signal) and s.member in (
+        "Resynchronized", "PromiscuityChanged", "InterfacesAdded", "InterfacesRemoved")]
+    assert last.index("Resynchronized") > last.index("InterfacesRemoved")
 
 
 def test_links_that_came_and_went_meanwhile(service_client, links, index, away):
