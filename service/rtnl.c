@@ -92,6 +92,17 @@ static int check_socket(int fd, uint32_t *ret_port) {
         return 0;
 }
 
+/* While nobody reads an overrun must not stand as an error on the socket: systemd polls it between two processes, and an
+ * error fails its unit, which closes it. What is lost then is found at the start, when all links are read anyway. */
+static void set_overruns_told(int fd, bool told) {
+        int off = !told, error;
+        socklen_t length = sizeof(error);
+
+        setsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &off, sizeof(off));
+        if (!told)
+                getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length); /* takes one that is there */
+}
+
 static int on_repeat(sd_event_source *source, uint64_t usec, void *userdata);
 
 static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
@@ -125,6 +136,7 @@ int rtnl_new(sd_event *event, int fd, const RtnlHandler *handler, void *userdata
         r = check_socket(n->fd, &n->port);
         if (r < 0)
                 goto fail;
+        set_overruns_told(n->fd, true);
 
         r = setsockopt(n->fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0 ? -errno : 0;
         if (r < 0)
@@ -161,6 +173,8 @@ Rtnl *rtnl_free(Rtnl *n) {
 
         sd_event_source_disable_unref(n->source);
         sd_event_source_disable_unref(n->repeat);
+        if (n->port != 0)
+                set_overruns_told(n->fd, false);
         close_fd(n->fd);
         if (n->buffers)
                 munmap(n->buffers, DATAGRAMS * DATAGRAM_MAX);
