@@ -19,7 +19,7 @@ static int send_to_manager(const char *text, int fd) {
 
         if (r == 0)
                 return -EOPNOTSUPP;
-        return r == -EAGAIN ? -EBUSY : r;
+        return r == -EAGAIN ? -EBUSY : r < 0 ? r : 0;
 }
 
 /* A barrier: the manager closes its end of the pipe when it has dealt with all messages before. sd_notify_barrier() would
@@ -41,15 +41,28 @@ static int barrier(int *ret_fd) {
         return 0;
 }
 
-int fd_store_add(sd_event *event, int fd, sd_event_io_handler_t f, void *userdata, sd_event_source **ret) {
+unsigned fd_store_get_max(void) {
+        const char *text = getenv("FDSTORE");
+        unsigned long v;
+        char *end;
+
+        if (!text || *text < '0' || *text > '9')
+                return UINT32_MAX;
+        errno = 0;
+        v = strtoul(text, &end, 10);
+        return errno || *end || v > UINT32_MAX ? UINT32_MAX : (unsigned) v;
+}
+
+int fd_store_add(int fd) {
+        /* Nothing ever arrives on a packet socket of protocol 0, so there is nothing to poll for. */
+        return send_to_manager("FDSTORE=1\nFDNAME=" FD_STORE_NAME "\nFDPOLL=0", fd);
+}
+
+int fd_store_confirm(sd_event *event, sd_event_io_handler_t f, void *userdata, sd_event_source **ret) {
         _cleanup_(close_fdp) int reader = -1;
         sd_event_source *source;
         int r;
 
-        /* Nothing ever arrives on a packet socket of protocol 0, so there is nothing to poll for. */
-        r = send_to_manager("FDSTORE=1\nFDNAME=" FD_STORE_NAME "\nFDPOLL=0", fd);
-        if (r < 0)
-                return r;
         r = barrier(&reader);
         if (r < 0)
                 return r;

@@ -131,6 +131,9 @@ static int acquire_to_error(int r, const char *name, sd_bus_error *error) {
         case EUSERS:
                 return sd_bus_error_setf(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
                                          "All %u packet sockets are in use", PACKET_SOCKETS_MAX);
+        case EXFULL:
+                return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
+                                        "All packet sockets that the service manager keeps are in use (FileDescriptorStoreMax=)");
         case ENOMEM:
         case ENOBUFS:
                 return sd_bus_error_set(error, SD_BUS_ERROR_NO_MEMORY, "The machine has no memory left");

@@ -195,7 +195,7 @@ void manager_go_live(Manager *m) {
                 m->observer->resynchronized(PROMISC_RESYNC_RESTART, m->corrected, m->observer_userdata);
 
         r = packet_pool_prepare(m->pool, false);
-        if (r < 0 && r != -EUSERS) /* all in use is no reason to worry anybody but the next who wants one */
+        if (r < 0 && r != -EUSERS && r != -EXFULL) /* all in use is no reason to worry anybody but the next who wants one */
                 log_warning("Cannot open a packet socket, so that no references can be held%s: %s",
                             r == -EPERM ? " (CAP_NET_RAW is needed)" : "", strerror(-r));
 }

@@ -29,6 +29,7 @@ struct PacketPool {
         unsigned first_free; /* none below it has room */
 
         sd_event *event; /* NULL: no store */
+        unsigned n_stored; /* copies there, also of sockets that are of no use here */
         void (*f)(void *userdata);
         void *userdata;
 };
@@ -90,12 +91,25 @@ static unsigned sockets_max(bool reserve) {
         return PACKET_SOCKETS_MAX - (reserve ? 0 : PACKET_SOCKETS_ROOT);
 }
 
+static int store(PacketSocket *s) {
+        PacketPool *p = s->pool;
+        int r;
+
+        r = fd_store_add(s->fd);
+        if (r < 0)
+                return r;
+        p->n_stored++;
+        return fd_store_confirm(p->event, on_stored, s, &s->storing);
+}
+
 static int socket_open(PacketPool *p, bool reserve, PacketSocket **ret) {
         PacketSocket *s;
         int r;
 
         if (p->n_sockets >= sockets_max(reserve))
                 return -EUSERS;
+        if (p->event && p->n_stored >= fd_store_get_max())
+                return -EXFULL;
 
         r = check_descriptors();
         if (r < 0)
@@ -110,7 +124,7 @@ static int socket_open(PacketPool *p, bool reserve, PacketSocket **ret) {
         s->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         r = s->fd < 0 ? -errno : get_inode(s->fd, &s->inode);
         if (r >= 0 && p->event)
-                r = fd_store_add(p->event, s->fd, on_stored, s, &s->storing);
+                r = store(s);
         if (r < 0) {
                 close_fd(s->fd);
                 free(s);
@@ -235,6 +249,7 @@ int packet_pool_adopt(PacketPool *p, int fd) {
         socklen_t length = sizeof(int);
         PacketSocket *s;
 
+        p->n_stored++;
         if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) < 0 || domain != AF_PACKET ||
             getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) < 0 || protocol != 0 ||
             p->n_sockets == PACKET_SOCKETS_MAX)

@@ -53,8 +53,8 @@ void packet_pool_drop_entry(PacketPool *p, uint64_t inode, int ifindex, const ui
 
 /* Finds room for one more unit on that device, and takes nothing yet. address_length is the device's; without reserve the
  * last PACKET_SOCKETS_ROOT sockets are not touched.
- * Errors: -EAGAIN no socket has room, but one will soon be ready; -EUSERS all sockets are taken; -ENOMEM, -ENOBUFS,
- * -EMFILE, -ENFILE, -EPERM; those of fd_store_add(). Costs: up to 38 µs where a socket is made. */
+ * Errors: -EAGAIN no socket has room, but one will soon be ready; -EUSERS all sockets are taken; -EXFULL the store is full;
+ * -ENOMEM, -ENOBUFS, -EMFILE, -ENFILE, -EPERM; those of fd_store_add(). Costs: up to 38 µs where a socket is made. */
 int packet_pool_book(PacketPool *p, int ifindex, uint64_t id, unsigned address_length, bool reserve, PacketUnit *ret);
 
 /* Raises the counter of the device by exactly one. Errors: -ENODEV no such device; -EOVERFLOW the kernel's counter is at its

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "fd-store.h"
 #include "packet-socket.h"
 #include "util.h"
 
@@ -53,13 +54,13 @@ static struct {
         unsigned n_stored;
         int barriers[PACKET_SOCKETS_MAX]; /* which it closes when it has dealt with all before */
         unsigned n_barriers;
-        int answer;
+        int answer, answer_barrier;
 } store;
 
 static void kernel_init(void) {
         memset(&kernel, 0, sizeof(kernel));
         memset(&store, 0, sizeof(store));
-        store.answer = 1;
+        store.answer = store.answer_barrier = 1;
         kernel.address_length[1] = 6;
         kernel.address_length[2] = 6;
         kernel.address_length[3] = 0; /* tun */
@@ -169,6 +170,8 @@ int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *len
 
 int __wrap_notify_send(const char *text, int fd) {
         if (strcmp(text, "BARRIER=1") == 0) {
+                if (store.answer_barrier <= 0)
+                        return store.answer_barrier;
                 store.barriers[store.n_barriers++] = dup(fd);
                 return 1;
         }
@@ -620,6 +623,59 @@ static void test_store_refuses(void **state) {
         sd_event_unref(event);
 }
 
+/* More than the manager keeps it would close, and still confirm. What was kept before counts, whatever it is. */
+static void test_store_is_full(void **state) {
+        sd_event *event;
+        PacketPool *p = storing_pool_new(&event);
+        PacketUnit u = { .ifindex = 99 }, other, former;
+
+        setenv("FDSTORE", "3", 1);
+        assert_int_equal(packet_pool_adopt(p, socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)), 0);
+        assert_int_equal(packet_pool_restore(p, FIRST_FD, 3, 100, 0, &former), 0);
+        assert_int_equal(packet_pool_book(p, 3, 1, 0, true, &u), -EAGAIN);
+        confirm(event);
+        add(p, 3, 1, &u);
+        confirm(event);
+        add(p, 3, 2, &other);
+        assert_int_equal(kernel.n_sockets, 3);
+        assert_int_equal(packet_pool_prepare(p, true), -EXFULL);
+        assert_int_equal(packet_pool_book(p, 3, 3, 0, true, &u), -EXFULL);
+        assert_int_equal(store.n_stored, 2);
+        assert_int_equal(n_ready, 2);
+
+        /* What there is serves on. */
+        add(p, 1, 4, &u);
+        drop(p, &other);
+        add(p, 3, 3, &other);
+        assert_int_equal(kernel.counter[3], 2); /* and a former one, which this kernel knows nothing of */
+
+        /* A limit that makes no sense is none. */
+        for (unsigned i = 0; i < 4; i++) {
+                setenv("FDSTORE", ((const char *[]){ "", "-1", "2x", "99999999999999999999" })[i], 1);
+                assert_int_equal(fd_store_get_max(), UINT32_MAX);
+        }
+        unsetenv("FDSTORE");
+        storing_pool_end(p, event);
+}
+
+/* One whose copy may have arrived, but is not confirmed, is not used; it counts until the next start. */
+static void test_store_cannot_confirm(void **state) {
+        sd_event *event;
+        PacketPool *p = storing_pool_new(&event);
+        PacketUnit u;
+
+        setenv("FDSTORE", "2", 1);
+        store.answer_barrier = -EAGAIN;
+        for (unsigned i = 0; i < 2; i++)
+                assert_int_equal(packet_pool_book(p, 1, 1, 6, true, &u), -EBUSY);
+        store.answer_barrier = 1;
+        assert_int_equal(packet_pool_book(p, 1, 1, 6, true, &u), -EXFULL);
+        assert_int_equal(kernel.n_closed, 2);
+        unsetenv("FDSTORE");
+        packet_pool_free(p);
+        sd_event_unref(event);
+}
+
 /* What is made ready ahead of time is not made ready for everybody. */
 static void test_reserve_with_store(void **state) {
         static PacketUnit units[PACKET_SOCKETS_MAX];
@@ -753,6 +809,7 @@ int main(void) {
                 cmocka_unit_test(test_refused_socket),    cmocka_unit_test(test_device_gone),
                 cmocka_unit_test(test_random_order),      cmocka_unit_test(test_stored_first),
                 cmocka_unit_test(test_prepare),           cmocka_unit_test(test_storing_in_a_row),
+                cmocka_unit_test(test_store_is_full),     cmocka_unit_test(test_store_cannot_confirm),
                 cmocka_unit_test(test_store_refuses),     cmocka_unit_test(test_reserve_with_store),
                 cmocka_unit_test(test_adopt),             cmocka_unit_test(test_adopt_full),
                 cmocka_unit_test(test_adopt_refused),     cmocka_unit_test(test_drop_entry),
