@@ -134,10 +134,7 @@ int link_update(Link *l, const LinkMessage *m) {
         memcpy(l->name, m->name, sizeof(l->name));
         l->now.netlink_flags = m->flags;
         l->now.allmulti = m->allmulti;
-        l->lower = m->lower;
-        l->master = m->master;
-        l->kind = m->kind;
-        l->address_length = m->address_length;
+        l->place = m->place;
         return new;
 }
 

@@ -40,9 +40,7 @@ struct Link {
         Manager *manager;
         uint64_t serial; /* no two links ever have the same, other than indexes */
         int ifindex;
-        int lower, master;
-        LinkKind kind;
-        uint8_t address_length;
+        LinkPlace place;
 
         bool published : 1;  /* the bus knows it: its views could be read at least once */
         bool stale : 1;      /* the views are older than the last message: on the manager's list of stale links */

@@ -55,19 +55,19 @@ static void ask_below(Manager *m, const Link *upper) {
         unsigned depth = 0;
 
         for (Link *l; upper && depth < STACK_DEPTH; upper = l, depth++) {
-                if (upper->kind == LINK_KIND_AGGREGATE)
+                if (link_kind_is_aggregate(upper->place.kind))
                         for (size_t i = 0; i < m->links.n; i++)
-                                if (((Link *) m->links.items[i])->master == upper->ifindex)
+                                if (((Link *) m->links.items[i])->place.master == upper->ifindex)
                                         ask(m, m->links.items[i]);
 
-                l = upper->lower ? manager_find_link(m, upper->lower) : NULL;
+                l = upper->place.lower ? manager_find_link(m, upper->place.lower) : NULL;
                 if (l)
                         ask(m, l);
         }
 }
 
 static void remove_link(Manager *m, Link *l, const char *cause) {
-        Link *lower = l->lower ? manager_find_link(m, l->lower) : NULL;
+        Link *lower = l->place.lower ? manager_find_link(m, l->place.lower) : NULL;
 
         manager_end_references_on(m, l, cause);
         manager_unmark_stale(m, l);

@@ -242,7 +242,7 @@ static int record(Manager *m, Reference *r) {
 static int take_unit(Manager *m, Reference *r) {
         int k;
 
-        k = packet_pool_book(m->pool, r->link->ifindex, r->id, r->link->address_length, r->uid == 0, &r->unit);
+        k = packet_pool_book(m->pool, r->link->ifindex, r->id, r->link->place.address_length, r->uid == 0, &r->unit);
         if (k >= 0)
                 k = record(m, r);
         if (k >= 0)

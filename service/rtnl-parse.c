@@ -43,47 +43,25 @@ static int check_alternative_name(const struct nlattr *a, void *userdata) {
         return 0;
 }
 
-static int parse_linkinfo(const struct nlattr *a, void *userdata) {
+static LinkKind parse_kind(const struct nlattr *a) {
         static const struct {
                 const char *name;
                 LinkKind kind;
         } kinds[] = {
-                { "veth", LINK_KIND_PAIR },      { "vxcan", LINK_KIND_PAIR },     { "netkit", LINK_KIND_PAIR },
-                { "bond", LINK_KIND_AGGREGATE }, { "team", LINK_KIND_AGGREGATE },
+                { "bond", LINK_KIND_BOND },       { "bridge", LINK_KIND_BRIDGE },   { "dsa", LINK_KIND_DSA },
+                { "hsr", LINK_KIND_HSR },         { "macsec", LINK_KIND_MACSEC },   { "macvlan", LINK_KIND_MACVLAN },
+                { "macvtap", LINK_KIND_MACVTAP }, { "netkit", LINK_KIND_PAIR },     { "openvswitch", LINK_KIND_OPENVSWITCH },
+                { "team", LINK_KIND_TEAM },       { "veth", LINK_KIND_PAIR },       { "vlan", LINK_KIND_VLAN },
+                { "vxcan", LINK_KIND_PAIR },
         };
-        LinkMessage *m = userdata;
-        const char *kind;
-        size_t n;
+        const char *kind = mnl_attr_get_str(a);
+        size_t n = strnlen(kind, mnl_attr_get_payload_len(a));
 
-        if (mnl_attr_get_type(a) != IFLA_INFO_KIND)
-                return 0;
-        if (mnl_attr_validate(a, MNL_TYPE_STRING) < 0)
-                return -EBADMSG;
-
-        kind = mnl_attr_get_str(a);
-        n = strnlen(kind, mnl_attr_get_payload_len(a));
         for (size_t i = 0; i < ELEMENTSOF(kinds); i++)
                 if (strlen(kinds[i].name) == n && memcmp(kinds[i].name, kind, n) == 0)
-                        m->kind = kinds[i].kind;
-        return 0;
+                        return kinds[i].kind;
+        return LINK_KIND_OTHER;
 }
-
-static int parse_name(const struct nlattr *a, LinkMessage *m) {
-        const char *name = mnl_attr_get_str(a);
-
-        /* A name becomes part of a path. */
-        if (mnl_attr_validate(a, MNL_TYPE_NUL_STRING) < 0 || name[0] == '\0' || strlen(name) >= sizeof(m->name) ||
-            strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-                return -EBADMSG;
-
-        strcpy(m->name, name);
-        return 0;
-}
-
-typedef struct Parse {
-        LinkMessage m;
-        bool promiscuity, foreign_lower;
-} Parse;
 
 static int parse_u32(const struct nlattr *a, uint32_t *ret) {
         if (mnl_attr_validate(a, MNL_TYPE_U32) < 0)
@@ -104,6 +82,106 @@ static int parse_ifindex(const struct nlattr *a, int *ret) {
         return 0;
 }
 
+static int parse_u8(const struct nlattr *a, uint8_t *ret) {
+        if (mnl_attr_validate(a, MNL_TYPE_U8) < 0)
+                return -EBADMSG;
+        *ret = mnl_attr_get_u8(a);
+        return 0;
+}
+
+static int parse_bond(const struct nlattr *a, void *userdata) {
+        LinkPlace *p = userdata;
+        uint8_t mode = 0;
+        int r = 0;
+
+        switch (mnl_attr_get_type(a)) {
+        case IFLA_BOND_MODE:
+                r = parse_u8(a, &mode);
+                p->mode = mode;
+                return r;
+        case IFLA_BOND_ACTIVE_SLAVE:
+                return parse_ifindex(a, &p->active_port);
+        default:
+                return 0;
+        }
+}
+
+static int parse_bridge(const struct nlattr *a, void *userdata) {
+        LinkPlace *p = userdata;
+
+        return mnl_attr_get_type(a) == IFLA_BR_VLAN_FILTERING ? parse_u8(a, &p->vlan_filtering) : 0;
+}
+
+static int parse_macvlan(const struct nlattr *a, void *userdata) {
+        LinkPlace *p = userdata;
+
+        switch (mnl_attr_get_type(a)) {
+        case IFLA_MACVLAN_MODE:
+                return parse_u32(a, &p->mode);
+        case IFLA_MACVLAN_FLAGS:
+                if (mnl_attr_validate(a, MNL_TYPE_U16) < 0)
+                        return -EBADMSG;
+                p->nopromisc = mnl_attr_get_u16(a) & MACVLAN_FLAG_NOPROMISC;
+                return 0;
+        default:
+                return 0;
+        }
+}
+
+/* As BR_AUTO_MASK of the kernel. */
+static int parse_bridge_port(const struct nlattr *a, void *userdata) {
+        LinkPlace *p = userdata;
+        uint8_t on = 0;
+        int r;
+
+        if (mnl_attr_get_type(a) != IFLA_BRPORT_LEARNING && mnl_attr_get_type(a) != IFLA_BRPORT_UNICAST_FLOOD)
+                return 0;
+
+        r = parse_u8(a, &on);
+        p->auto_port = p->auto_port || on;
+        return r;
+}
+
+/* The kind stands before its data. */
+static int parse_linkinfo(const struct nlattr *a, void *userdata) {
+        LinkPlace *p = userdata;
+
+        switch (mnl_attr_get_type(a)) {
+        case IFLA_INFO_KIND:
+                p->kind = parse_kind(a);
+                return mnl_attr_validate(a, MNL_TYPE_STRING) < 0 ? -EBADMSG : 0;
+        case IFLA_INFO_SLAVE_KIND:
+                p->master_kind = parse_kind(a);
+                return mnl_attr_validate(a, MNL_TYPE_STRING) < 0 ? -EBADMSG : 0;
+        case IFLA_INFO_DATA:
+                return p->kind == LINK_KIND_BOND                                   ? each_nested(a, parse_bond, p) :
+                        p->kind == LINK_KIND_BRIDGE                                ? each_nested(a, parse_bridge, p) :
+                        p->kind == LINK_KIND_MACVLAN || p->kind == LINK_KIND_MACVTAP ? each_nested(a, parse_macvlan, p) :
+                                                                                     0;
+        case IFLA_INFO_SLAVE_DATA:
+                return p->master_kind == LINK_KIND_BRIDGE ? each_nested(a, parse_bridge_port, p) : 0;
+        default:
+                return 0;
+        }
+}
+
+static int parse_name(const struct nlattr *a, LinkMessage *m) {
+        const char *name = mnl_attr_get_str(a);
+
+        /* A name becomes part of a path. */
+        if (mnl_attr_validate(a, MNL_TYPE_NUL_STRING) < 0 || name[0] == '\0' || strlen(name) >= sizeof(m->name) ||
+            strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+                return -EBADMSG;
+
+        strcpy(m->name, name);
+        return 0;
+}
+
+typedef struct Parse {
+        LinkMessage m;
+        bool promiscuity, foreign_lower;
+} Parse;
+
 static int parse_attribute(const struct nlattr *a, void *userdata) {
         Parse *p = userdata;
 
@@ -116,18 +194,18 @@ static int parse_attribute(const struct nlattr *a, void *userdata) {
         case IFLA_ALLMULTI:
                 return parse_u32(a, &p->m.allmulti);
         case IFLA_LINK:
-                return parse_ifindex(a, &p->m.lower);
+                return parse_ifindex(a, &p->m.place.lower);
         case IFLA_LINK_NETNSID:
                 p->foreign_lower = true;
                 return 0;
         case IFLA_MASTER:
-                return parse_ifindex(a, &p->m.master);
+                return parse_ifindex(a, &p->m.place.master);
         case IFLA_ADDRESS:
-                p->m.address_length = mnl_attr_get_payload_len(a) > UINT8_MAX ? UINT8_MAX :
-                                      (uint8_t) mnl_attr_get_payload_len(a);
+                p->m.place.address_length = mnl_attr_get_payload_len(a) > UINT8_MAX ? UINT8_MAX :
+                                            (uint8_t) mnl_attr_get_payload_len(a);
                 return 0;
         case IFLA_LINKINFO:
-                return each_nested(a, parse_linkinfo, &p->m);
+                return each_nested(a, parse_linkinfo, &p->m.place);
         case IFLA_PROP_LIST:
                 p->m.alternative_names = a;
                 return each_nested(a, check_alternative_name, NULL);
@@ -167,8 +245,8 @@ int link_message_parse(const struct nlmsghdr *h, LinkMessage *ret) {
         if (!p.m.removed && (p.m.name[0] == '\0' || !p.promiscuity))
                 return -EBADMSG;
 
-        if (p.foreign_lower || p.m.kind == LINK_KIND_PAIR || p.m.lower == p.m.ifindex)
-                p.m.lower = 0;
+        if (p.foreign_lower || p.m.place.kind == LINK_KIND_PAIR || p.m.place.lower == p.m.ifindex)
+                p.m.place.lower = 0;
         if (!p.m.removed)
                 p.m.moved = false;
 

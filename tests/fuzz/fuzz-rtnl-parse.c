@@ -88,10 +88,11 @@ static void check_message(Bytes in, const LinkMessage *m) {
         must(m->removed || find(attributes, IFLA_PROMISCUITY).data);
         must(m->promiscuity == find_u32(attributes, IFLA_PROMISCUITY));
         must(m->allmulti == find_u32(attributes, IFLA_ALLMULTI));
-        must(m->master >= 0 && m->master == (int) find_u32(attributes, IFLA_MASTER));
-        must(m->lower >= 0 && (m->lower == 0 || (m->lower == lower && m->lower != m->ifindex)));
-        must(m->address_length == (address.length < 255 ? address.length : 255));
-        must(m->kind <= LINK_KIND_AGGREGATE);
+        must(m->place.master >= 0 && m->place.master == (int) find_u32(attributes, IFLA_MASTER));
+        must(m->place.lower >= 0 && (m->place.lower == 0 || (m->place.lower == lower && m->place.lower != m->ifindex)));
+        must(m->place.address_length == (address.length < 255 ? address.length : 255));
+        must(m->place.kind <= LINK_KIND_VLAN && m->place.master_kind <= LINK_KIND_VLAN);
+        must(m->place.active_port >= 0 && (m->place.active_port == 0 || m->place.kind == LINK_KIND_BOND));
         must(!m->moved || (m->removed && find(attributes, IFLA_NEW_NETNSID).data));
         check_name(attributes, m);
 

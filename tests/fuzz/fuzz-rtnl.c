@@ -170,13 +170,13 @@ static int on_alternative_name(const char *name, void *userdata) {
 }
 
 static void on_link(const LinkMessage *m, RtnlOrigin origin, void *userdata) {
-        must(m->ifindex > 0 && m->lower >= 0 && m->master >= 0);
+        must(m->ifindex > 0 && m->place.lower >= 0 && m->place.master >= 0);
         must(memchr(m->name, '\0', sizeof(m->name)) && (m->removed || m->name[0] != '\0'));
         must(link_message_each_alternative_name(m, on_alternative_name, NULL) == 0);
         must(rtnl_drain(heard.rtnl) == 0);
         heard.n_links++;
-        if (m->lower > 0)
-                rtnl_ask(heard.rtnl, m->lower);
+        if (m->place.lower > 0)
+                rtnl_ask(heard.rtnl, m->place.lower);
 }
 
 static void on_dumping(void *userdata) {

@@ -55,7 +55,7 @@ static void test_diff_of_each_field(void **state) {
 
 static LinkMessage message(const char *name) {
         LinkMessage m = {
-                .ifindex = 7, .flags = 0x1003, .promiscuity = 2, .allmulti = 1, .address_length = 6
+                .ifindex = 7, .flags = 0x1003, .promiscuity = 2, .allmulti = 1, .place.address_length = 6
         };
 
         strcpy(m.name, name);
@@ -76,19 +76,19 @@ static void test_new(void **state) {
         _cleanup_(link_freep) Link *l = NULL;
         LinkMessage m = message("eth0");
 
-        m.lower = 3;
-        m.master = 4;
-        m.kind = LINK_KIND_AGGREGATE;
+        m.place.lower = 3;
+        m.place.master = 4;
+        m.place.kind = LINK_KIND_BOND;
         assert_int_equal(link_new(&m, &l), 0);
         assert_int_equal(l->ifindex, 7);
         assert_string_equal(l->name, "eth0");
         assert_int_equal(l->now.netlink_flags, 0x1003);
         assert_int_equal(l->now.promiscuity, 2);
         assert_int_equal(l->now.allmulti, 1);
-        assert_int_equal(l->lower, 3);
-        assert_int_equal(l->master, 4);
-        assert_int_equal(l->kind, LINK_KIND_AGGREGATE);
-        assert_int_equal(l->address_length, 6);
+        assert_int_equal(l->place.lower, 3);
+        assert_int_equal(l->place.master, 4);
+        assert_int_equal(l->place.kind, LINK_KIND_BOND);
+        assert_int_equal(l->place.address_length, 6);
         assert_int_equal(l->identity_fd, -1);
         /* What it came with is no change that was seen. */
         assert_int_equal(l->promiscuous_timestamp, 0);
@@ -107,13 +107,13 @@ static void test_update(void **state) {
         m.flags = 0x1103;
         m.allmulti = 0;
         m.promiscuity = 9;
-        m.lower = 3;
-        m.master = 4;
+        m.place.lower = 3;
+        m.place.master = 4;
         assert_int_equal(link_update(l, &m), 1);
         assert_int_equal(link_update(l, &m), 0);
         assert_int_equal(l->now.promiscuity, 2); /* is announced by itself */
-        assert_int_equal(l->lower, 3);
-        assert_int_equal(l->master, 4);
+        assert_int_equal(l->place.lower, 3);
+        assert_int_equal(l->place.master, 4);
         assert_int_equal(link_take_changes(l), LINK_CHANGE_NAME | LINK_CHANGE_NETLINK_FLAGS |
                                                                LINK_CHANGE_USER_REQUESTED |
                                                                LINK_CHANGE_ALL_MULTICAST);

@@ -59,7 +59,35 @@ static void put_kind(struct nlmsghdr *h, const char *kind) {
         struct nlattr *nest = mnl_attr_nest_start(h, IFLA_LINKINFO);
 
         mnl_attr_put_strz(h, IFLA_INFO_KIND, kind);
-        mnl_attr_put_u32(h, IFLA_INFO_DATA, 1);
+        mnl_attr_nest_end(h, nest);
+}
+
+/* Of each kind's own data those that are read, among one that is not. */
+static void put_place(struct nlmsghdr *h, const char *kind, const char *master_kind) {
+        struct nlattr *nest = mnl_attr_nest_start(h, IFLA_LINKINFO), *data;
+
+        mnl_attr_put_strz(h, IFLA_INFO_KIND, kind);
+        data = mnl_attr_nest_start(h, IFLA_INFO_DATA);
+        if (strcmp(kind, "bond") == 0) {
+                mnl_attr_put_u8(h, IFLA_BOND_MODE, 5);
+                mnl_attr_put_u32(h, IFLA_BOND_MIIMON, 100);
+                mnl_attr_put_u32(h, IFLA_BOND_ACTIVE_SLAVE, 77);
+        } else if (strcmp(kind, "bridge") == 0) {
+                mnl_attr_put_u32(h, IFLA_BR_MAX_AGE, 1);
+                mnl_attr_put_u8(h, IFLA_BR_VLAN_FILTERING, 1);
+        } else {
+                mnl_attr_put_u32(h, IFLA_MACVLAN_MODE, MACVLAN_MODE_PASSTHRU);
+                mnl_attr_put_u16(h, IFLA_MACVLAN_FLAGS, MACVLAN_FLAG_NOPROMISC | MACVLAN_FLAG_NODST);
+                mnl_attr_put_u32(h, IFLA_MACVLAN_BC_QUEUE_LEN, 1);
+        }
+        mnl_attr_nest_end(h, data);
+
+        mnl_attr_put_strz(h, IFLA_INFO_SLAVE_KIND, master_kind);
+        data = mnl_attr_nest_start(h, IFLA_INFO_SLAVE_DATA);
+        mnl_attr_put_u8(h, IFLA_BRPORT_LEARNING, 0);
+        mnl_attr_put_u8(h, IFLA_BRPORT_UNICAST_FLOOD, 1);
+        mnl_attr_put_u8(h, IFLA_BRPORT_PROTECT, 0);
+        mnl_attr_nest_end(h, data);
         mnl_attr_nest_end(h, nest);
 }
 
@@ -113,8 +141,8 @@ static void check_accepted(const struct nlmsghdr *h, const LinkMessage *m) {
         unsigned n = 0;
 
         assert_true(m->ifindex > 0);
-        assert_true(m->lower >= 0 && m->master >= 0);
-        assert_true(m->lower != m->ifindex);
+        assert_true(m->place.lower >= 0 && m->place.master >= 0);
+        assert_true(m->place.lower != m->ifindex);
         assert_int_equal(m->removed, h->nlmsg_type == RTM_DELLINK);
         assert_true(strnlen(m->name, sizeof(m->name)) < sizeof(m->name));
         assert_true(m->removed || m->name[0] != '\0');
@@ -135,10 +163,10 @@ static void test_full(void **state) {
         assert_string_equal(m.name, "eth0");
         assert_int_equal(m.promiscuity, 3);
         assert_int_equal(m.allmulti, 2);
-        assert_int_equal(m.address_length, 6);
-        assert_int_equal(m.kind, LINK_KIND_OTHER);
-        assert_int_equal(m.lower, 4);
-        assert_int_equal(m.master, 5);
+        assert_int_equal(m.place.address_length, 6);
+        assert_int_equal(m.place.kind, LINK_KIND_MACVLAN);
+        assert_int_equal(m.place.lower, 4);
+        assert_int_equal(m.place.master, 5);
 }
 
 static void test_least(void **state) {
@@ -147,9 +175,9 @@ static void test_least(void **state) {
 
         assert_int_equal(parse(put_newlink(&b), &m), 0);
         assert_int_equal(m.allmulti, 0); /* before Linux 6.1 */
-        assert_int_equal(m.address_length, 0);
-        assert_int_equal(m.lower, 0);
-        assert_int_equal(m.master, 0);
+        assert_int_equal(m.place.address_length, 0);
+        assert_int_equal(m.place.lower, 0);
+        assert_int_equal(m.place.master, 0);
 
         /* Without name or counter it is nothing. */
         mnl_attr_put_strz(put_link(&b, RTM_NEWLINK, 7), IFLA_IFNAME, "eth0");
@@ -240,29 +268,29 @@ static void test_lower(void **state) {
         h = put_full(&b);
         mnl_attr_put_u32(h, IFLA_LINK_NETNSID, 0);
         assert_int_equal(parse(h, &m), 0);
-        assert_int_equal(m.lower, 0);
-        assert_int_equal(m.master, 5);
+        assert_int_equal(m.place.lower, 0);
+        assert_int_equal(m.place.master, 5);
 
         /* The same, whichever of them comes first. */
         h = put_newlink(&b);
         mnl_attr_put_u32(h, IFLA_LINK_NETNSID, 0);
         mnl_attr_put_u32(h, IFLA_LINK, 4);
         assert_int_equal(parse(h, &m), 0);
-        assert_int_equal(m.lower, 0);
+        assert_int_equal(m.place.lower, 0);
 
         /* A peer is beside, not below. */
         h = put_newlink(&b);
         mnl_attr_put_u32(h, IFLA_LINK, 4);
         put_kind(h, "veth");
         assert_int_equal(parse(h, &m), 0);
-        assert_int_equal(m.kind, LINK_KIND_PAIR);
-        assert_int_equal(m.lower, 0);
+        assert_int_equal(m.place.kind, LINK_KIND_PAIR);
+        assert_int_equal(m.place.lower, 0);
 
         /* Some devices name themselves. */
         h = put_newlink(&b);
         mnl_attr_put_u32(h, IFLA_LINK, 7);
         assert_int_equal(parse(h, &m), 0);
-        assert_int_equal(m.lower, 0);
+        assert_int_equal(m.place.lower, 0);
 
         h = put_newlink(&b);
         mnl_attr_put_u32(h, IFLA_LINK, (uint32_t) INT32_MAX + 1);
@@ -272,16 +300,89 @@ static void test_lower(void **state) {
         assert_int_equal(parse(h, &m), -EBADMSG);
 }
 
+/* Each kind's data is read as its own, and nobody else's. */
+static void test_place(void **state) {
+        struct nlmsghdr *h;
+        LinkMessage m;
+        Buffer b;
+
+        h = put_newlink(&b);
+        put_place(h, "bond", "bridge");
+        assert_int_equal(parse(h, &m), 0);
+        assert_int_equal(m.place.mode, 5);
+        assert_int_equal(m.place.active_port, 77);
+        assert_int_equal(m.place.master_kind, LINK_KIND_BRIDGE);
+        assert_true(m.place.auto_port && !m.place.vlan_filtering && !m.place.nopromisc);
+
+        h = put_newlink(&b);
+        put_place(h, "bridge", "team");
+        assert_int_equal(parse(h, &m), 0);
+        assert_true(m.place.vlan_filtering && !m.place.auto_port && !m.place.nopromisc);
+        assert_int_equal(m.place.active_port, 0);
+
+        h = put_newlink(&b);
+        put_place(h, "macvtap", "");
+        assert_int_equal(parse(h, &m), 0);
+        assert_int_equal(m.place.mode, MACVLAN_MODE_PASSTHRU);
+        assert_true(m.place.nopromisc && !m.place.vlan_filtering && !m.place.auto_port);
+
+        h = put_newlink(&b);
+        put_place(h, "ipvlan", "bond");
+        assert_int_equal(parse(h, &m), 0);
+        assert_true(m.place.mode == 0 && !m.place.nopromisc && !m.place.auto_port);
+}
+
+/* Data of the wrong size are refused, not guessed. */
+static void test_place_refused(void **state) {
+        static const struct {
+                const char *kind;
+                uint16_t type, size;
+        } cases[] = {
+                { "bond", IFLA_BOND_MODE, 4 },           { "bond", IFLA_BOND_ACTIVE_SLAVE, 1 },
+                { "bridge", IFLA_BR_VLAN_FILTERING, 2 }, { "macvlan", IFLA_MACVLAN_MODE, 2 },
+                { "macvtap", IFLA_MACVLAN_FLAGS, 4 },
+        };
+        struct nlattr *nest, *data;
+        struct nlmsghdr *h;
+        LinkMessage m;
+        Buffer b;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                h = put_newlink(&b);
+                nest = mnl_attr_nest_start(h, IFLA_LINKINFO);
+                mnl_attr_put_strz(h, IFLA_INFO_KIND, cases[i].kind);
+                data = mnl_attr_nest_start(h, IFLA_INFO_DATA);
+                mnl_attr_put(h, cases[i].type, cases[i].size, "\1\0\0\0");
+                mnl_attr_nest_end(h, data);
+                mnl_attr_nest_end(h, nest);
+                assert_case(parse(h, &m) == -EBADMSG, "%s %u", cases[i].kind, cases[i].type);
+        }
+
+        h = put_newlink(&b);
+        nest = mnl_attr_nest_start(h, IFLA_LINKINFO);
+        mnl_attr_put_strz(h, IFLA_INFO_SLAVE_KIND, "bridge");
+        data = mnl_attr_nest_start(h, IFLA_INFO_SLAVE_DATA);
+        mnl_attr_put_u16(h, IFLA_BRPORT_LEARNING, 1);
+        mnl_attr_nest_end(h, data);
+        mnl_attr_nest_end(h, nest);
+        assert_int_equal(parse(h, &m), -EBADMSG);
+}
+
 static void test_kind(void **state) {
         static const struct {
                 const char *kind;
                 LinkKind expected;
         } cases[] = {
-                { "veth", LINK_KIND_PAIR },      { "bond", LINK_KIND_AGGREGATE },
-                { "team", LINK_KIND_AGGREGATE }, { "bridge", LINK_KIND_OTHER },
-                { "vet", LINK_KIND_OTHER },      { "vethx", LINK_KIND_OTHER },
-                { "bonding", LINK_KIND_OTHER },  { "tea", LINK_KIND_OTHER },
-                { "VETH", LINK_KIND_OTHER },     { "", LINK_KIND_OTHER },
+                { "veth", LINK_KIND_PAIR },       { "vxcan", LINK_KIND_PAIR },
+                { "netkit", LINK_KIND_PAIR },     { "bond", LINK_KIND_BOND },
+                { "team", LINK_KIND_TEAM },       { "bridge", LINK_KIND_BRIDGE },
+                { "vlan", LINK_KIND_VLAN },       { "macvlan", LINK_KIND_MACVLAN },
+                { "macvtap", LINK_KIND_MACVTAP }, { "macsec", LINK_KIND_MACSEC },
+                { "hsr", LINK_KIND_HSR },         { "openvswitch", LINK_KIND_OPENVSWITCH },
+                { "dsa", LINK_KIND_DSA },         { "vet", LINK_KIND_OTHER },
+                { "vethx", LINK_KIND_OTHER },     { "bonding", LINK_KIND_OTHER },
+                { "tea", LINK_KIND_OTHER },       { "VETH", LINK_KIND_OTHER },
+                { "", LINK_KIND_OTHER },
         };
         struct nlmsghdr *h;
         struct nlattr *nest;
@@ -292,7 +393,7 @@ static void test_kind(void **state) {
                 h = put_newlink(&b);
                 put_kind(h, cases[i].kind);
                 assert_int_equal(parse(h, &m), 0);
-                assert_case(m.kind == cases[i].expected, "%s", cases[i].kind);
+                assert_case(m.place.kind == cases[i].expected, "%s", cases[i].kind);
         }
 
         /* Not all senders end it with a NUL. */
@@ -301,7 +402,7 @@ static void test_kind(void **state) {
         mnl_attr_put(h, IFLA_INFO_KIND, 4, "veth");
         mnl_attr_nest_end(h, nest);
         assert_int_equal(parse(h, &m), 0);
-        assert_int_equal(m.kind, LINK_KIND_PAIR);
+        assert_int_equal(m.place.kind, LINK_KIND_PAIR);
 
         /* A port's kind is not its own. */
         h = put_newlink(&b);
@@ -309,7 +410,8 @@ static void test_kind(void **state) {
         mnl_attr_put_strz(h, IFLA_INFO_SLAVE_KIND, "bond");
         mnl_attr_nest_end(h, nest);
         assert_int_equal(parse(h, &m), 0);
-        assert_int_equal(m.kind, LINK_KIND_OTHER);
+        assert_int_equal(m.place.kind, LINK_KIND_OTHER);
+        assert_int_equal(m.place.master_kind, LINK_KIND_BOND);
 
         h = put_newlink(&b);
         nest = mnl_attr_nest_start(h, IFLA_LINKINFO);
@@ -362,7 +464,7 @@ static void test_address(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(lengths); i++) {
                 mnl_attr_put(put_newlink(&b), IFLA_ADDRESS, lengths[i], address);
                 assert_int_equal(parse(&b.header, &m), 0);
-                assert_int_equal(m.address_length, lengths[i] < UINT8_MAX ? lengths[i] : UINT8_MAX);
+                assert_int_equal(m.place.address_length, lengths[i] < UINT8_MAX ? lengths[i] : UINT8_MAX);
         }
 }
 
@@ -566,7 +668,7 @@ static void on_dumped(const struct nlmsghdr *h, void *userdata) {
                 d->loopback = true;
                 assert_int_equal(m.ifindex, if_nametoindex("lo"));
                 assert_string_equal(m.name, "lo");
-                assert_int_equal(m.address_length, 6);
+                assert_int_equal(m.place.address_length, 6);
         }
 
         check_hostile(h);
@@ -636,7 +738,7 @@ int main(void) {
                 cmocka_unit_test(test_bad_index),
                 cmocka_unit_test(test_dellink),
                 cmocka_unit_test(test_lower),
-                cmocka_unit_test(test_kind),
+                cmocka_unit_test(test_kind), cmocka_unit_test(test_place), cmocka_unit_test(test_place_refused),
                 cmocka_unit_test(test_name),
                 cmocka_unit_test(test_address),
                 cmocka_unit_test(test_numbers_of_other_sizes),
