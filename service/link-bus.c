@@ -266,6 +266,18 @@ static int get_alternative_names(sd_bus *bus, const char *path, const char *inte
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+static int get_holders(sd_bus *bus, const char *path, const char *interface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const Link *l = userdata;
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "{su}");
+        for (HolderKind k = 0; r >= 0 && k < HOLDER_KIND_MAX; k++)
+                if (l->ledger.units[k] > 0)
+                        r = sd_bus_message_append(reply, "{su}", holder_kind_to_string(k), l->ledger.units[k]);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 static const sd_bus_vtable link_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_PROPERTY("Index", "i", NULL, offsetof(Link, ifindex), SD_BUS_VTABLE_PROPERTY_CONST),
@@ -277,13 +289,16 @@ static const sd_bus_vtable link_vtable[] = {
                         SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("IoctlFlags", "u", NULL, offsetof(Link, now.ioctl_flags),
                         SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("Promiscuity", "u", NULL, offsetof(Link, now.promiscuity),
+        SD_BUS_PROPERTY("Promiscuity", "u", NULL, offsetof(Link, ledger.promiscuity),
                         SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("AllMulticast", "u", NULL, offsetof(Link, now.allmulti),
                         SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Promiscuous", "b", get_promiscuous, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("UserRequested", "b", get_user_requested, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("PromiscuousTimestamp", "t", NULL, offsetof(Link, promiscuous_timestamp),
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Holders", "a{su}", get_holders, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Unattributed", "u", NULL, offsetof(Link, ledger.units[HOLDER_UNATTRIBUTED]),
                         SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 
         SD_BUS_METHOD_WITH_ARGS("Acquire", SD_BUS_ARGS("s", reason, "a{sv}", options),
@@ -302,6 +317,7 @@ static const sd_bus_vtable link_vtable[] = {
 static const char *const property_of_change[] = {
         "Name",        "AlternativeNames", "SysfsFlags",  "NetlinkFlags",  "IoctlFlags",
         "Promiscuity", "AllMulticast",     "Promiscuous", "UserRequested", "PromiscuousTimestamp",
+        "Holders",     "Unattributed",
 };
 
 int link_bus_register(Bus *b) {

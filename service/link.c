@@ -99,6 +99,7 @@ int link_new(const LinkMessage *m, Link **ret) {
 
         l->ifindex = m->ifindex;
         l->identity_fd = -1;
+        l->unaccounted = true;
         l->now.promiscuity = m->promiscuity;
         r = link_update(l, m);
         if (r < 0) {
@@ -141,7 +142,45 @@ int link_update(Link *l, const LinkMessage *m) {
 void link_set_promiscuity(Link *l, uint32_t promiscuity) {
         if (l->now.promiscuity == 0 && promiscuity > 0)
                 l->promiscuous_timestamp = now_usec(CLOCK_REALTIME);
+
+        if (promiscuity == l->now.promiscuity + 1)
+                l->ups++;
+        else if (promiscuity == l->now.promiscuity - 1)
+                l->downs++;
+        else if (promiscuity != l->now.promiscuity)
+                l->unaccounted = true;
         l->now.promiscuity = promiscuity;
+}
+
+void link_set_ledger(Link *l, const Ledger *ledger) {
+        if (l->ledger.promiscuity != ledger->promiscuity)
+                l->ledger_changes |= LINK_CHANGE_PROMISCUITY;
+        if (!ledger_units_equal(&l->ledger, ledger))
+                l->ledger_changes |= LINK_CHANGE_HOLDERS;
+        if (l->ledger.units[HOLDER_UNATTRIBUTED] != ledger->units[HOLDER_UNATTRIBUTED])
+                l->ledger_changes |= LINK_CHANGE_UNATTRIBUTED;
+
+        l->ledger = *ledger;
+        l->taken = l->dropped = l->ups = l->downs = 0;
+}
+
+bool link_carry_ledger(Link *l) {
+        Ledger next = {};
+
+        if (l->now.promiscuity > 0) {
+                if (l->unaccounted || l->ups != l->taken || l->downs != l->dropped)
+                        return false;
+
+                next = l->ledger;
+                next.promiscuity += l->taken - l->dropped;
+                next.units[HOLDER_REFERENCE] += l->taken - l->dropped;
+                if (next.promiscuity != l->now.promiscuity || next.units[HOLDER_REFERENCE] != l->n_units)
+                        return false;
+        }
+
+        link_set_ledger(l, &next);
+        l->unaccounted = false;
+        return true;
 }
 
 int link_read_views(Link *l, const Views *v) {
@@ -156,14 +195,13 @@ unsigned link_readings_diff(const LinkReadings *a, const LinkReadings *b) {
         return (a->sysfs_flags != b->sysfs_flags ? LINK_CHANGE_SYSFS_FLAGS : 0U) |
                 (a->netlink_flags != b->netlink_flags ? LINK_CHANGE_NETLINK_FLAGS : 0U) |
                 (a->ioctl_flags != b->ioctl_flags ? LINK_CHANGE_IOCTL_FLAGS : 0U) |
-                (a->promiscuity != b->promiscuity ? LINK_CHANGE_PROMISCUITY : 0U) |
                 (a->allmulti != b->allmulti ? LINK_CHANGE_ALL_MULTICAST : 0U) |
                 (link_is_promiscuous(a) != link_is_promiscuous(b) ? LINK_CHANGE_PROMISCUOUS : 0U) |
                 (link_is_user_requested(a) != link_is_user_requested(b) ? LINK_CHANGE_USER_REQUESTED : 0U);
 }
 
 unsigned link_take_changes(Link *l) {
-        unsigned mask = link_readings_diff(&l->announced, &l->now);
+        unsigned mask = link_readings_diff(&l->announced, &l->now) | l->ledger_changes;
 
         if (strcmp(l->name, l->announced_name) != 0)
                 mask |= LINK_CHANGE_NAME;
@@ -173,6 +211,7 @@ unsigned link_take_changes(Link *l) {
                 mask |= LINK_CHANGE_PROMISCUOUS_TIMESTAMP;
 
         l->announced = l->now;
+        l->ledger_changes = 0;
         memcpy(l->announced_name, l->name, sizeof(l->name));
         l->announced_timestamp = l->promiscuous_timestamp;
         l->announced_alternative_names = names_free(l->announced_alternative_names);

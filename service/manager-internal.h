@@ -3,14 +3,27 @@
 
 #include "manager.h"
 
-/* Between the parts of the manager: what links are there (manager-links.c), what of it has been told (manager-publish.c), what
- * has been noted of that (manager-counters.c), what is held (manager-references.c) and what was held before (manager-restore.c). */
+/* Between the parts of the manager: what links are there (manager-links.c), who holds their counters (manager-ledger.c), what
+ * of all that has been told (manager-publish.c) and noted as told (manager-counters.c), what is held (manager-references.c)
+ * and what was held before (manager-restore.c). */
 
 extern const RtnlHandler manager_rtnl_handler;
 
 /* Makes the timers and asks for all links the first time. */
 int manager_start_links(Manager *m);
 void manager_free_links(Manager *m);
+
+/* Has the kernel asked for it again; the answer arrives like an event. */
+void manager_ask_link(Manager *m, Link *l);
+
+/* Makes the ledgers of all stale links anew, as far as they changed. Reads the kernel's queue meanwhile, so that links can
+ * come and go. One that kept moving stays unaccounted, and is made again with the next round. */
+void manager_account(Manager *m);
+
+/* The same for one link, before it is told of: with what is known. */
+void manager_account_first(Manager *m, Link *l);
+
+void manager_free_ledger(Manager *m);
 
 /* Puts the link on the list of those whose views are to be read, and takes it off. */
 void manager_mark_stale(Manager *m, Link *l);

@@ -37,7 +37,7 @@ Link *manager_find_link_by_name(const Manager *m, const char *name) {
         return NULL;
 }
 
-static void ask(Manager *m, Link *l) {
+void manager_ask_link(Manager *m, Link *l) {
         int r;
 
         if (l->asked)
@@ -58,12 +58,29 @@ static void ask_below(Manager *m, const Link *upper) {
                 if (link_kind_is_aggregate(upper->place.kind))
                         for (size_t i = 0; i < m->links.n; i++)
                                 if (((Link *) m->links.items[i])->place.master == upper->ifindex)
-                                        ask(m, m->links.items[i]);
+                                        manager_ask_link(m, m->links.items[i]);
 
                 l = upper->place.lower ? manager_find_link(m, upper->place.lower) : NULL;
                 if (l)
-                        ask(m, l);
+                        manager_ask_link(m, l);
         }
+}
+
+static void mark_unaccounted(Manager *m, Link *l) {
+        if (!l || l->now.promiscuity == 0)
+                return;
+        l->unaccounted = l->moved = true;
+        manager_mark_stale(m, l);
+}
+
+/* What it holds on others may have changed. */
+static void mark_neighbors(Manager *m, const LinkPlace *place, int ifindex) {
+        if (place->lower)
+                mark_unaccounted(m, manager_find_link(m, place->lower));
+        if (link_kind_has_ports(place->kind))
+                for (size_t i = 0; i < m->links.n; i++)
+                        if (((Link *) m->links.items[i])->place.master == ifindex)
+                                mark_unaccounted(m, m->links.items[i]);
 }
 
 static void remove_link(Manager *m, Link *l, const char *cause) {
@@ -82,11 +99,12 @@ static void remove_link(Manager *m, Link *l, const char *cause) {
                 m->observer->link_lost(l->ifindex, m->observer_userdata); /* only a former process published it */
 
         manager_forget_counter(m, l);
+        mark_neighbors(m, &l->place, l->ifindex);
         table_remove(&m->links, &l->ifindex);
         link_free(l);
 
         if (lower) {
-                ask(m, lower);
+                manager_ask_link(m, lower);
                 ask_below(m, lower);
         }
 }
@@ -114,6 +132,7 @@ static int add_link(Manager *m, const LinkMessage *msg, RtnlOrigin origin) {
         go_on = m->counters && counters_take_former(m->counters, l->ifindex, &former, &l->slot);
         l->drifted = !go_on && origin == RTNL_ANSWER && m->dump != DUMP_NONE;
         l->generation = m->generation;
+        mark_neighbors(m, &l->place, l->ifindex);
         manager_mark_stale(m, l);
         if (m->synchronized)
                 manager_refresh_link(m, l);
@@ -134,15 +153,32 @@ static const char *step_source(uint32_t old, const LinkMessage *msg, RtnlOrigin 
                 PROMISC_SOURCE_EVENT : PROMISC_SOURCE_RESYNC;
 }
 
+/* What the devices around it are told by: whether it is up, promiscuous, and where it stands. */
+static void note_for_ledger(Manager *m, Link *l, const LinkMessage *msg) {
+        bool placed = memcmp(&l->place, &msg->place, sizeof(LinkPlace)) != 0;
+        uint32_t flags = l->now.netlink_flags ^ msg->flags;
+
+        if (placed || (flags & IFF_PROMISC))
+                l->unaccounted = true;
+        if (placed || (flags & IFF_UP) || !l->now.promiscuity != !msg->promiscuity) {
+                mark_neighbors(m, &l->place, l->ifindex);
+                if (placed)
+                        mark_neighbors(m, &msg->place, l->ifindex);
+        }
+}
+
 static int change_link(Manager *m, Link *l, const LinkMessage *msg, RtnlOrigin origin) {
         uint32_t old = l->now.promiscuity;
         bool new;
         int r;
 
+        note_for_ledger(m, l, msg);
+
         r = link_update(l, msg);
         if (r < 0)
                 return r;
         new = r > 0 || old != msg->promiscuity;
+        l->moved = l->moved || origin == RTNL_EVENT || new;
 
         if (origin == RTNL_ANSWER) {
                 l->asked = false;

@@ -12,7 +12,11 @@
 #define PUBLISH_WINDOW (100 * USEC_PER_MSEC)
 #define PUBLISH_COUNT  16U
 
+/* Of reading, in one round of publishing. */
+#define ROUNDS_MAX 3U
+
 void manager_mark_stale(Manager *m, Link *l) {
+        l->fresh = false;
         if (l->stale)
                 return;
         l->stale = true;
@@ -54,8 +58,12 @@ void manager_refresh_link(Manager *m, Link *l) {
         m->now.promiscuous_links += counts_as_promiscuous(l);
         m->now.promiscuous_links -= before;
         if (added) {
-                if (m->observer && (!m->quiet || (m->goes_on && l->slot == 0)))
+                if (m->observer && (!m->quiet || (m->goes_on && l->slot == 0))) {
+                        manager_account_first(m, l);
+                        link_take_changes(l);
+                        l->told = m->quiet;
                         m->observer->link_added(l, m->observer_userdata);
+                }
                 manager_note_counter(m, l);
         }
 }
@@ -71,29 +79,69 @@ static void tell_changed(Manager *m) {
                 m->observer->changed(mask, m->observer_userdata);
 }
 
-void manager_publish(Manager *m) {
+/* Returns whether there were any. */
+static bool refresh_links(Manager *m) {
+        bool any = false;
         Link *l;
 
-        while ((l = LIST_FIRST(&m->stale))) {
+        LIST_FOREACH(l, &m->stale, stale_links)
+                if (!l->fresh) {
+                        manager_refresh_link(m, l);
+                        l->fresh = any = true;
+                }
+        return any;
+}
+
+/* Those that came meanwhile stay for the next time. */
+static void tell_links(Manager *m) {
+        for (Link *l = LIST_FIRST(&m->stale), *next; l; l = next) {
                 unsigned mask;
 
+                next = LIST_NEXT(l, stale_links);
+                if (!l->fresh)
+                        continue;
                 manager_unmark_stale(m, l);
-                manager_refresh_link(m, l);
                 if (!l->published)
                         continue;
 
                 mask = link_take_changes(l);
-                if (mask && m->observer && !m->quiet)
+                if (mask && m->observer && (!m->quiet || l->told))
                         m->observer->link_changed(l, mask, m->observer_userdata);
+                if (l->unaccounted && !m->quiet)
+                        manager_mark_stale(m, l);
         }
+}
 
+static void defer(Manager *m, uint64_t until) {
+        if (sd_event_source_set_time(m->publish_timer, until) >= 0 &&
+            sd_event_source_set_enabled(m->publish_timer, SD_EVENT_ONESHOT) >= 0)
+                m->publish_deferred = true;
+}
+
+void manager_publish(Manager *m) {
+        if (m->publishing)
+                return;
+        m->publishing = true;
+
+        /* The ledger's reading may bring news. */
+        for (unsigned i = 0; i < ROUNDS_MAX && refresh_links(m); i++)
+                if (m->accounts)
+                        manager_account(m);
+        tell_links(m);
         tell_changed(m);
+
+        m->publishing = false;
+        if (!LIST_EMPTY(&m->stale) && !m->publish_deferred)
+                defer(m, now_usec(CLOCK_MONOTONIC) + PUBLISH_WINDOW);
 }
 
 static int on_publish_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         Manager *m = userdata;
 
+        /* It is a storm: until there is a window without, one round in each. */
         m->publish_deferred = false;
+        m->publish_window = now_usec(CLOCK_MONOTONIC);
+        m->publish_count = PUBLISH_COUNT;
         manager_publish(m);
         return 0;
 }
@@ -101,7 +149,7 @@ static int on_publish_timer(sd_event_source *s, uint64_t usec, void *userdata) {
 void manager_queue_read(Manager *m, bool empty) {
         uint64_t now;
 
-        if (!m->synchronized || m->publish_deferred)
+        if (!m->synchronized || m->publish_deferred || m->publishing)
                 return;
         if (LIST_EMPTY(&m->stale) && memcmp(&m->now, &m->announced, sizeof(m->now)) == 0)
                 return;
@@ -118,9 +166,7 @@ void manager_queue_read(Manager *m, bool empty) {
                 return;
         }
 
-        if (sd_event_source_set_time(m->publish_timer, m->publish_window + PUBLISH_WINDOW) >= 0 &&
-            sd_event_source_set_enabled(m->publish_timer, SD_EVENT_ONESHOT) >= 0)
-                m->publish_deferred = true;
+        defer(m, m->publish_window + PUBLISH_WINDOW);
 }
 
 int manager_start_publishing(Manager *m) {

@@ -33,6 +33,15 @@ static uint64_t next_id(Manager *m) {
         return m->last_id;
 }
 
+static void drop_unit(Manager *m, Reference *r) {
+        packet_pool_drop(m->pool, &r->unit);
+        if (!r->holds)
+                return;
+        r->holds = false;
+        r->link->n_units--;
+        r->link->dropped++;
+}
+
 void manager_end_reference(Manager *m, Reference *r, const char *cause) {
         Link *l = r->link;
 
@@ -40,7 +49,7 @@ void manager_end_reference(Manager *m, Reference *r, const char *cause) {
                 m->n_ending--;
                 m->n_dropping -= r->unit.socket != NULL;
         }
-        packet_pool_drop(m->pool, &r->unit);
+        drop_unit(m, r);
         if (l->n_references == 1)
                 l->identity_fd = close_fd(l->identity_fd);
 
@@ -74,7 +83,7 @@ static unsigned drop_some(Manager *m) {
 
                 if (!r->cause || !r->unit.socket)
                         continue;
-                packet_pool_drop(m->pool, &r->unit);
+                drop_unit(m, r);
                 m->n_dropping--;
                 n++;
         }
@@ -247,7 +256,13 @@ static int take_unit(Manager *m, Reference *r) {
                 k = record(m, r);
         if (k >= 0)
                 k = packet_unit_take(&r->unit);
-        return k;
+        if (k < 0)
+                return k;
+
+        r->holds = true;
+        r->link->n_units++;
+        r->link->taken++;
+        return 0;
 }
 
 int manager_acquire(Manager *m, Link *l, Caller *caller, const char *reason, uint64_t timeout, int *ret_reader,

@@ -106,7 +106,8 @@ static int restore(Held *h, const StateReference *s) {
                 return k;
         }
 
-        r->recorded = r->published = true;
+        r->recorded = r->published = r->holds = true;
+        l->n_units++;
         m->now.references++;
         if (r->id > m->last_id)
                 m->last_id = r->id;
@@ -184,7 +185,7 @@ int manager_restore(Manager *m, const ManagerOwners *owners, void *userdata) {
         if (!m->state)
                 return 0;
 
-        r = packet_diag_each(collect, &h);
+        r = packet_diag_each(m->diag, collect, &h);
         if (r >= 0)
                 r = state_each(m->state, on_record, &h);
         if (r >= 0) {

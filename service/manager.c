@@ -187,6 +187,12 @@ bool manager_goes_on(const Manager *m) {
 void manager_go_live(Manager *m) {
         int r;
 
+        m->accounts = true;
+        for (size_t i = 0; i < m->links.n; i++)
+                if (((Link *) m->links.items[i])->now.promiscuity > 0)
+                        manager_mark_stale(m, m->links.items[i]);
+        manager_publish(m);
+
         m->quiet = false;
         /* What no event took away is not there any more: the dump is over. */
         for (int ifindex; m->counters && (ifindex = counters_get_former(m->counters)); m->corrected++)
@@ -230,6 +236,10 @@ static int setup(Manager *m, int netlink_fd) {
         }
 
         r = packet_pool_new(m->state && fd_store_is_there() ? m->event : NULL, on_socket_ready, m, &m->pool);
+        if (r >= 0)
+                r = netlink_dump_new(NETLINK_SOCK_DIAG, &m->diag);
+        if (r >= 0)
+                r = netlink_dump_new(NETLINK_ROUTE, &m->neighbors);
         if (r >= 0)
                 r = manager_start_references(m);
         if (r >= 0)
@@ -279,11 +289,14 @@ Manager *manager_free(Manager *m) {
         manager_free_references(m);
         manager_free_counters(m);
         manager_free_links(m);
+        manager_free_ledger(m);
         limits_done(&m->limits);
         state_close(m->state);
 
         rtnl_free(m->rtnl);
         packet_pool_free(m->pool);
+        netlink_dump_free(m->diag);
+        netlink_dump_free(m->neighbors);
         views_close(&m->views);
         sd_event_source_disable_unref(m->publish_timer);
         sd_event_unref(m->event);

@@ -4,9 +4,11 @@
 #include <systemd/sd-event.h>
 
 #include "limits.h"
+#include "ledger.h"
 #include "link.h"
 #include "options.h"
 #include "counters.h"
+#include "netlink-dump.h"
 #include "packet-socket.h"
 #include "reference.h"
 #include "rtnl.h"
@@ -63,6 +65,8 @@ struct Manager {
         Rtnl *rtnl;
         Views views;
         PacketPool *pool;
+        NetlinkDump *diag;
+        NetlinkDump *neighbors; /* for unicast_list_has() */
         Limits limits;
         Options options;
         State *state;       /* NULL: nothing lives on */
@@ -101,6 +105,13 @@ struct Manager {
 
         sd_event_source *publish_timer; /* publishing is put off until then */
         bool publish_deferred;
+        bool publishing;
+        bool accounts; /* which units are our own is known */
+        struct SocketHolding *holdings; /* of other processes' packet sockets, by ifindex; for manager-ledger.c */
+        size_t n_holdings, n_holdings_allocated;
+        Link **uppers; /* links that are stacked on others, by their lower's ifindex */
+        size_t n_uppers, n_uppers_allocated;
+        Holders holders;
         uint64_t publish_window; /* µs of CLOCK_MONOTONIC: its begin */
         unsigned publish_count;  /* within it */
 
@@ -155,6 +166,10 @@ void manager_settle(Manager *m);
 
 /* Tells of all changes that were taken over, without waiting. */
 void manager_publish(Manager *m);
+
+/* Who holds the units of the link's counter, one entry each, in one reading: the counts add up to the counter.
+ * Errors: -ENODEV the link went meanwhile; -ENOMEM; those of netlink. */
+int manager_list_holders(Manager *m, Link *l, Holders *ret);
 
 Link *manager_find_link(const Manager *m, int ifindex);
 /* By name or alternative name (bytes). */

@@ -28,6 +28,7 @@ struct Reference {
         uint64_t deadline;           /* that in µs of CLOCK_BOOTTIME, 0: never */
 
         bool recorded;     /* in the state */
+        bool holds;        /* the kernel has counted its unit */
         bool published;    /* the bus knows it */
         const char *cause; /* PROMISC_CAUSE_…: its caller has left, and it waits for its turn to end */
         PacketUnit unit;

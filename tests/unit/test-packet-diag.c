@@ -98,7 +98,7 @@ static void test_entries(void **state) {
         assert_int_equal(parse(h, h->nlmsg_len, &s), 0);
         assert_int_equal(s.n, 4);
         for (unsigned i = 0; i < s.n; i++)
-                assert_true(s.entries[i].inode == UINT32_MAX);
+                assert_true(s.entries[i].inode == UINT32_MAX && s.entries[i].uid == 5);
         assert_int_equal(s.entries[0].ifindex, 0);
         assert_int_equal(s.entries[1].ifindex, 7);
         assert_int_equal(s.entries[1].address_length, 6);
@@ -147,6 +147,11 @@ static void test_refused(void **state) {
 
         h = put_socket(&b, 1);
         h->nlmsg_type = NLMSG_MIN_TYPE;
+        assert_int_equal(parse(h, h->nlmsg_len, &s), -EBADMSG);
+
+        /* A user of the wrong size. */
+        h = put_socket(&b, 1);
+        mnl_attr_put_u8(h, PACKET_DIAG_UID, 5);
         assert_int_equal(parse(h, h->nlmsg_len, &s), -EBADMSG);
 
         /* Half an entry. */

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "holders-bus.h"
+#include "identify.h"
+#include "log.h"
+#include "promisc-names.h"
+#include "reference-bus.h"
+#include "text.h"
+#include "util.h"
+
+/* What a call counts for in the meter of listings, which is in objects: a walk through /proc. */
+#define LISTING_COST 500U
+
+/* Answers that wait for the names of processes. */
+#define LISTINGS_MAX 64U
+
+/* One holder as it was when the counter was read: what it names may be gone when the answer is sent. */
+typedef struct Entry {
+        Holder holder;
+        char upper[NAME_ESCAPED_MAX];
+        char reason[PROMISC_REASON_MAX + 1];
+        pid_t pid; /* of a reference's caller, and 0 for others */
+} Entry;
+
+typedef struct Listing {
+        Bus *bus;
+        sd_bus_message *call;
+        int ifindex;
+        uint64_t serial; /* of the link */
+        Entry *entries;
+        size_t n;
+} Listing;
+
+static Listing *listing_free(Listing *l) {
+        if (!l)
+                return NULL;
+
+        if (l->bus)
+                l->bus->n_listings--;
+        sd_bus_message_unref(l->call);
+        free(l->entries);
+        free(l);
+        return NULL;
+}
+
+static void listing_freep(Listing **l) {
+        listing_free(*l);
+}
+
+static void describe(const Manager *m, Entry *e) {
+        const Holder *h = &e->holder;
+        const Link *upper = h->upper > 0 ? manager_find_link(m, h->upper) : NULL;
+        const Reference *r = h->kind == HOLDER_REFERENCE ? table_find(&m->references, &h->id) : NULL;
+
+        if (upper)
+                name_escape(upper->name, e->upper);
+        if (r) {
+                strncpy(e->reason, r->reason, sizeof(e->reason) - 1);
+                e->pid = r->pid;
+        }
+}
+
+static int listing_new(Bus *b, sd_bus_message *call, const Link *link, const Holders *h, Listing **ret) {
+        _cleanup_(listing_freep) Listing *l = calloc(1, sizeof(Listing));
+
+        if (!l)
+                return -ENOMEM;
+        l->entries = calloc(h->n + 1, sizeof(Entry));
+        if (!l->entries)
+                return -ENOMEM;
+
+        l->bus = b;
+        b->n_listings++;
+        l->call = sd_bus_message_ref(call);
+        l->ifindex = link->ifindex;
+        l->serial = link->serial;
+        for (; l->n < h->n; l->n++) {
+                l->entries[l->n].holder = h->items[l->n];
+                describe(b->manager, l->entries + l->n);
+        }
+
+        *ret = TAKE_PTR(l);
+        return 0;
+}
+
+/* --- the answer ---------------------------------------------------------------------------------------------------- */
+
+/* An id is the time since the machine came up at which it was given: a process that is younger only has the number of the
+ * one that acquired. */
+static bool is_of(const Entry *e, const IdentifyProcess *p) {
+        if (e->holder.kind == HOLDER_PACKET_SOCKET)
+                return p->inode == e->holder.inode;
+        return p->inode == 0 && p->pid == e->pid && p->started <= e->holder.id;
+}
+
+static int append_processes(sd_bus_message *reply, const Entry *e, const IdentifyProcess *processes, size_t n) {
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "s", "processes");
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'v', "a(uss)");
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(uss)");
+
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                const IdentifyProcess *p = processes + i;
+                char command[NAME_ESCAPED_MAX], unit[NAME_ESCAPED_MAX];
+
+                if (is_of(e, p))
+                        r = sd_bus_message_append(reply, "(uss)", (uint32_t) p->pid, name_escape(p->command, command),
+                                                  name_escape(p->unit, unit));
+        }
+
+        for (unsigned i = 0; r >= 0 && i < 3; i++)
+                r = sd_bus_message_close_container(reply);
+        return r;
+}
+
+static int append_who(sd_bus_message *reply, const Entry *e) {
+        const Holder *h = &e->holder;
+        char path[REFERENCE_PATH_MAX];
+
+        switch (h->kind) {
+        case HOLDER_PACKET_SOCKET:
+                return sd_bus_message_append(reply, "{sv}{sv}", "inode", "t", h->inode, "uid", "u", (uint32_t) h->uid);
+        case HOLDER_REFERENCE:
+                return sd_bus_message_append(reply, "{sv}{sv}{sv}",
+                                             "reference", "o", reference_bus_path(h->id, path),
+                                             "uid", "u", (uint32_t) h->uid,
+                                             "reason", "s", e->reason);
+        default:
+                return e->upper[0] ? sd_bus_message_append(reply, "{sv}", "upper", "s", e->upper) : 0;
+        }
+}
+
+static int append_entry(sd_bus_message *reply, const Entry *e, const IdentifyProcess *processes, size_t n) {
+        const Holder *h = &e->holder;
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "{sv}");
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "{sv}{sv}", "kind", "s", holder_kind_to_string(h->kind),
+                                          "count", "u", h->count);
+        if (r >= 0)
+                r = append_who(reply, e);
+        if (r >= 0 && (h->kind == HOLDER_PACKET_SOCKET || h->kind == HOLDER_REFERENCE))
+                r = append_processes(reply, e, processes, n);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int answer(const Listing *l, const IdentifyProcess *processes, size_t n) {
+        sd_bus_message *reply = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(l->call, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+        for (size_t i = 0; r >= 0 && i < l->n; i++)
+                r = append_entry(reply, l->entries + i, processes, n);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_send(NULL, reply, NULL);
+        sd_bus_message_unref(reply);
+        return r;
+}
+
+static void on_identified(int error, const IdentifyProcess *processes, size_t n, void *userdata) {
+        _cleanup_(listing_freep) Listing *l = userdata;
+        const Link *link = manager_find_link(l->bus->manager, l->ifindex);
+
+        if (error < 0)
+                log_debug("Cannot tell which processes hold sockets, ignoring: %s", strerror(-error));
+
+        bus_check_emitted(link && link->serial == l->serial ?
+                                  answer(l, processes, error < 0 ? 0 : n) :
+                                  sd_bus_reply_method_errorf(l->call, PROMISC_ERROR_NO_SUCH_LINK,
+                                                             "The link went while the call was waiting"),
+                          "the list of holders");
+}
+
+/* --- the call ------------------------------------------------------------------------------------------------------ */
+
+/* Returns 1 if an answer will come. */
+static int ask_who(Listing *l) {
+        Identify *identify = l->bus->identify;
+        _cleanup_(freep) uint64_t *inodes = calloc(l->n + 1, sizeof(uint64_t));
+        _cleanup_(freep) pid_t *pids = calloc(l->n + 1, sizeof(pid_t));
+        size_t n_inodes = 0, n_pids = 0;
+        int r;
+
+        if (!inodes || !pids)
+                return -ENOMEM;
+        for (size_t i = 0; i < l->n; i++) {
+                const Entry *e = l->entries + i;
+
+                if (e->holder.kind == HOLDER_PACKET_SOCKET)
+                        inodes[n_inodes++] = e->holder.inode;
+                else if (e->pid > 0)
+                        pids[n_pids++] = e->pid;
+        }
+        if (n_inodes + n_pids == 0)
+                return 0;
+
+        r = identify_ask(identify, inodes, n_inodes, pids, n_pids, on_identified, l);
+        return r < 0 ? r : 1;
+}
+
+static int list(Bus *b, sd_bus_message *m, Link *link, sd_bus_error *error) {
+        _cleanup_(holders_done) Holders holders = {};
+        _cleanup_(listing_freep) Listing *l = NULL;
+        int r, ifindex = link->ifindex;
+
+        r = manager_list_holders(b->manager, link, &holders);
+        if (r == -ENODEV)
+                return sd_bus_error_set(error, PROMISC_ERROR_NO_SUCH_LINK, "The link went while the call was waiting");
+        if (r >= 0)
+                r = listing_new(b, m, manager_find_link(b->manager, ifindex), &holders, &l);
+        manager_publish(b->manager);
+        if (r == -ENOMEM)
+                return sd_bus_error_set(error, SD_BUS_ERROR_NO_MEMORY, "The machine has no memory left");
+        if (r < 0)
+                return sd_bus_error_setf(error, SD_BUS_ERROR_FAILED, "Cannot list packet sockets: %s", strerror(-r));
+
+        r = ask_who(l);
+        if (r > 0) {
+                TAKE_PTR(l);
+                return 1;
+        }
+        if (r < 0)
+                log_debug("Cannot ask which processes hold sockets, ignoring: %s", strerror(-r));
+        return answer(l, NULL, 0);
+}
+
+int holders_bus_list(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Link *l = userdata;
+        Bus *b = bus_of_manager(l->manager);
+        Question q = { .action = PROMISC_ACTION_INSPECT, .ifindex = l->ifindex };
+        Caller *caller;
+        int r;
+
+        r = call_identify(b->calls, m, holders_bus_list, l, &caller, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+
+        name_escape(l->name, q.interface);
+        r = call_authorize(b->calls, m, holders_bus_list, l, caller, &q, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+
+        if (b->n_listings >= LISTINGS_MAX)
+                return sd_bus_error_setf(error, SD_BUS_ERROR_LIMITS_EXCEEDED, "%u lists of holders are being made already",
+                                         b->n_listings);
+        if (!limits_charge_listing(&b->manager->limits, caller->uid, now_usec(CLOCK_MONOTONIC), LISTING_COST))
+                return bus_refuse_listing(caller->uid, error);
+
+        return list(b, m, l, error);
+}
