@@ -99,7 +99,7 @@ int link_new(const LinkMessage *m, Link **ret) {
 
         l->ifindex = m->ifindex;
         l->identity_fd = -1;
-        l->unaccounted = true;
+        l->unaccounted = m->promiscuity > 0;
         l->now.promiscuity = m->promiscuity;
         r = link_update(l, m);
         if (r < 0) {

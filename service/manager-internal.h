@@ -23,6 +23,8 @@ void manager_account(Manager *m);
 /* The same for one link, before it is told of: with what is known. */
 void manager_account_first(Manager *m, Link *l);
 
+/* It is known which units are our own: makes all ledgers. */
+void manager_start_ledger(Manager *m);
 void manager_free_ledger(Manager *m);
 
 /* Puts the link on the list of those whose views are to be read, and takes it off. */

@@ -378,6 +378,19 @@ void manager_account_first(Manager *m, Link *l) {
         l->unaccounted = true;
 }
 
+void manager_start_ledger(Manager *m) {
+        m->accounts = true;
+        for (size_t i = 0; i < m->links.n; i++) {
+                Link *l = m->links.items[i];
+
+                if (l->now.promiscuity == 0 || l->stale)
+                        continue;
+                manager_mark_stale(m, l);
+                l->fresh = true; /* the views are as they were */
+        }
+        manager_publish(m);
+}
+
 void manager_free_ledger(Manager *m) {
         free(m->holdings);
         free(m->uppers);

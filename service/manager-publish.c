@@ -124,7 +124,7 @@ void manager_publish(Manager *m) {
         m->publishing = true;
 
         /* The ledger's reading may bring news. */
-        for (unsigned i = 0; i < ROUNDS_MAX && refresh_links(m); i++)
+        for (unsigned i = 0; i < ROUNDS_MAX && (refresh_links(m) || i == 0); i++)
                 if (m->accounts)
                         manager_account(m);
         tell_links(m);

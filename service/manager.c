@@ -187,12 +187,7 @@ bool manager_goes_on(const Manager *m) {
 void manager_go_live(Manager *m) {
         int r;
 
-        m->accounts = true;
-        for (size_t i = 0; i < m->links.n; i++)
-                if (((Link *) m->links.items[i])->now.promiscuity > 0)
-                        manager_mark_stale(m, m->links.items[i]);
-        manager_publish(m);
-
+        manager_start_ledger(m);
         m->quiet = false;
         /* What no event took away is not there any more: the dump is over. */
         for (int ifindex; m->counters && (ifindex = counters_get_former(m->counters)); m->corrected++)

@@ -107,12 +107,12 @@ def test_only_what_changed_is_announced(root, index, holder):
     holder().add(index)
     await_agreement(root, "v0")
     _, changed, _ = root.await_signal("PropertiesChanged", link_path(index), since=since)
-    assert changed == {"Promiscuity": ("u", 2)}
+    assert changed == {"Promiscuity": ("u", 2), "Holders": ("a{su}", {"packet-socket": 2})}
     since = len(root.log)
     ip("link", "set", "v0", "mtu", "1300")      # an event with nothing in it for us
     first.drop(index)
     _, changed, _ = root.await_signal("PropertiesChanged", since=since)
-    assert changed == {"Promiscuity": ("u", 1)}
+    assert changed == {"Promiscuity": ("u", 1), "Holders": ("a{su}", {"packet-socket": 1})}
     root.settle()
     assert len(root.signals("PropertiesChanged", since=since)) == 1
 

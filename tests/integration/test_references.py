@@ -345,13 +345,15 @@ def test_signals_come_before_the_reply(root, index):
     assert members.count("InterfacesAdded") == members.count("PromiscuityChanged") == 1
     assert changed == {(link_path(index), "Promiscuity"), (link_path(index), "Promiscuous"),
                        (link_path(index), "SysfsFlags"), (link_path(index), "PromiscuousTimestamp"),
+                       (link_path(index), "Holders"),
                        (ROOT, "References"), (ROOT, "PromiscuousLinks")}
     id = root.replies[serial].body[0]
     members, changed = heard_before_reply(lambda: root.send(link_path(index), LINK, "Release", "t", (id,)))
     assert members.index("Released") < members.index("InterfacesRemoved")
     assert members.count("PromiscuityChanged") == 1
     assert changed == {(link_path(index), "Promiscuity"), (link_path(index), "Promiscuous"),
-                       (link_path(index), "SysfsFlags"), (ROOT, "References"), (ROOT, "PromiscuousLinks")}
+                       (link_path(index), "SysfsFlags"), (link_path(index), "Holders"),
+                       (ROOT, "References"), (ROOT, "PromiscuousLinks")}
 
 
 def test_signals_come_before_the_reply_in_a_storm(service, root, index, holder):
