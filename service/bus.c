@@ -138,6 +138,11 @@ static void on_caller_vanished(Caller *caller, void *userdata) {
                 manager_end_references_of(b->manager, caller, PROMISC_CAUSE_OWNER_VANISHED);
 }
 
+int bus_refuse_listing(uid_t uid, sd_bus_error *error) {
+        return sd_bus_error_setf(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
+                                 "User %u has had too many objects listed in a short time, try again later", uid);
+}
+
 static int listed_again(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Bus *b = userdata;
 
@@ -180,10 +185,9 @@ static int meter(Bus *b, sd_bus_message *m, sd_bus_error *error) {
         if (limits_charge_listing(&b->manager->limits, caller->uid, now_usec(CLOCK_MONOTONIC), n))
                 return 0;
 
-        r = sd_bus_reply_method_errorf(m, SD_BUS_ERROR_LIMITS_EXCEEDED,
-                                       "User %u has had too many objects listed in a short time, try again later",
-                                       caller->uid);
-        bus_check_emitted(r, "a refusal");
+        bus_refuse_listing(caller->uid, error);
+        bus_check_emitted(sd_bus_reply_method_error(m, error), "a refusal");
+        sd_bus_error_free(error);
         return 1;
 }
 

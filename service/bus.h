@@ -4,6 +4,7 @@
 #include <systemd/sd-bus.h>
 
 #include "call.h"
+#include "identify.h"
 #include "manager.h"
 
 /* The service on D-Bus: the connection, the three kinds of objects, and the manager's observer. */
@@ -15,6 +16,8 @@ typedef struct Bus {
         sd_event_source *writable; /* enabled while the manager is paused */
         int writable_fd;
         unsigned n_sent;
+        Identify *identify;  /* which processes hold sockets */
+        unsigned n_listings; /* of holders, that wait for it */
 } Bus;
 
 /* Connects to the system bus and publishes what the manager will know. Signals can be sent from then on; calls have to wait
@@ -61,6 +64,9 @@ static inline Bus *bus_of_manager(const Manager *m) {
                                                                                                                 \
                 return sd_bus_message_append(reply, type, expression);                                          \
         }
+
+/* What a user is told whose meter of listings is empty. Returns as sd_bus_error_setf(). */
+int bus_refuse_listing(uid_t uid, sd_bus_error *error);
 
 /* Logs what could not be sent: the bus is gone or out of memory, and no caller could do more. */
 void bus_check_emitted(int r, const char *what);

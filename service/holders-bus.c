@@ -96,6 +96,14 @@ static bool is_of(const Entry *e, const IdentifyProcess *p) {
         return p->inode == 0 && p->pid == e->pid && p->started <= e->holder.id;
 }
 
+static int append_process(sd_bus_message *reply, const IdentifyProcess *p) {
+        char command[NAME_ESCAPED_MAX], unit[NAME_ESCAPED_MAX];
+
+        return sd_bus_message_append(reply, "(uss)", (uint32_t) p->pid, name_escape(p->command, command),
+                                     name_escape(p->unit, unit));
+}
+
+/* processes is NULL where nobody could be asked; then only a reference's caller is known, by number. */
 static int append_processes(sd_bus_message *reply, const Entry *e, const IdentifyProcess *processes, size_t n) {
         int r;
 
@@ -107,14 +115,11 @@ static int append_processes(sd_bus_message *reply, const Entry *e, const Identif
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "(uss)");
 
-        for (size_t i = 0; r >= 0 && i < n; i++) {
-                const IdentifyProcess *p = processes + i;
-                char command[NAME_ESCAPED_MAX], unit[NAME_ESCAPED_MAX];
-
-                if (is_of(e, p))
-                        r = sd_bus_message_append(reply, "(uss)", (uint32_t) p->pid, name_escape(p->command, command),
-                                                  name_escape(p->unit, unit));
-        }
+        if (r >= 0 && !processes && e->pid > 0)
+                r = append_process(reply, &(const IdentifyProcess){ .pid = e->pid, .command = "", .unit = "" });
+        for (size_t i = 0; r >= 0 && processes && i < n; i++)
+                if (is_of(e, processes + i))
+                        r = append_process(reply, processes + i);
 
         for (unsigned i = 0; r >= 0 && i < 3; i++)
                 r = sd_bus_message_close_container(reply);
@@ -178,7 +183,7 @@ static void on_identified(int error, const IdentifyProcess *processes, size_t n,
                 log_debug("Cannot tell which processes hold sockets, ignoring: %s", strerror(-error));
 
         bus_check_emitted(link && link->serial == l->serial ?
-                                  answer(l, processes, error < 0 ? 0 : n) :
+                                  answer(l, error < 0 ? NULL : processes, n) :
                                   sd_bus_reply_method_errorf(l->call, PROMISC_ERROR_NO_SUCH_LINK,
                                                              "The link went while the call was waiting"),
                           "the list of holders");

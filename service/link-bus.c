@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "holders-bus.h"
 #include "link-bus.h"
 #include "promisc-names.h"
 #include "reference-bus.h"
@@ -307,6 +308,8 @@ static const sd_bus_vtable link_vtable[] = {
                                 SD_BUS_RESULT("t", id, "o", reference, "h", fd), method_acquire_descriptor,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Release", SD_BUS_ARGS("t", id), SD_BUS_NO_RESULT, method_release,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListHolders", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", holders), holders_bus_list,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("PromiscuityChanged",
                                 SD_BUS_ARGS("u", old, "u", new, "t", timestamp_monotonic, "s", source), 0),
