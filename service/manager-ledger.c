@@ -106,7 +106,7 @@ static int index_uppers(Manager *m) {
         for (size_t i = 0; i < m->links.n; i++) {
                 Link *l = m->links.items[i];
 
-                if (l->place.lower == 0)
+                if (l->place.lower == 0 && l->place.kind != LINK_KIND_HSR)
                         continue;
                 if (m->n_uppers == m->n_uppers_allocated) {
                         size_t n = m->n_uppers_allocated ? m->n_uppers_allocated * 2 : 32;
@@ -190,6 +190,13 @@ static size_t first_upper(const Manager *m, int ifindex) {
 }
 
 static int add_uppers(Manager *m, const Link *l, Holders *h) {
+        for (size_t i = 0; i < m->n_uppers && m->uppers[i]->place.lower == 0; i++) {
+                StackedLink hsr = stacked(m->uppers[i]);
+                Holder one;
+
+                if (stacking_of_hsr(&hsr, l->ifindex, &one) && holders_add(h, &one) < 0)
+                        return -ENOMEM;
+        }
         for (size_t i = first_upper(m, l->ifindex); i < m->n_uppers && m->uppers[i]->place.lower == l->ifindex; i++) {
                 StackedLink upper = stacked(m->uppers[i]);
                 Holder one;
@@ -271,12 +278,33 @@ static int add_unicast_list(Manager *m, const Link *l, Holders *h) {
         return listed ? holders_add(h, &(const Holder){ .kind = HOLDER_UNICAST_LIST, .possible = true, .count = 1 }) : 0;
 }
 
+/* Of a third port, the interlink, rtnetlink says nothing. */
+static int add_interlinks(Manager *m, const Link *l, Holders *h) {
+        for (size_t i = 0; i < m->n_uppers && m->uppers[i]->place.lower == 0; i++) {
+                Holder one = { .kind = HOLDER_HSR, .possible = true, .count = 1, .upper = m->uppers[i]->ifindex };
+                StackedLink hsr = stacked(m->uppers[i]);
+
+                if (!stacking_of_hsr(&hsr, l->ifindex, &(Holder){}) &&
+                    views_has_upper(&m->views, l->name, m->uppers[i]->name) && holders_add(h, &one) < 0)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+/* What takes a system call of its own to see, and is asked for only if a unit is left. */
+static int add_unlikely(Manager *m, const Link *l, Holders *h) {
+        int r;
+
+        if (holders_explain(h, l->now.promiscuity))
+                return 0;
+        r = add_interlinks(m, l, h);
+        return r < 0 ? r : add_unicast_list(m, l, h);
+}
+
 /* Adds what can only be told by what is left over, and makes it add up. */
 static int settle(Manager *m, const Link *l, Holders *h) {
-        int r = 0;
+        int r = add_unlikely(m, l, h);
 
-        if (!holders_explain(h, l->now.promiscuity))
-                r = add_unicast_list(m, l, h);
         return r < 0 ? r : holders_settle(h, l->now.promiscuity);
 }
 
@@ -413,8 +441,8 @@ int manager_list_holders(Manager *m, Link *l, Holders *ret) {
                 r = read_surroundings(m);
                 if (r >= 0)
                         r = gather(m, l, true, ret);
-                if (r >= 0 && !holders_explain(ret, l->now.promiscuity))
-                        r = add_unicast_list(m, l, ret);
+                if (r >= 0)
+                        r = add_unlikely(m, l, ret);
                 if (r < 0)
                         return r;
 

@@ -7,6 +7,7 @@
 #include "manager-internal.h"
 #include "promisc-names.h"
 #include "text.h"
+#include "util.h"
 
 /* MAX_NEST_DEV of the kernel. */
 #define STACK_DEPTH   8U
@@ -77,6 +78,9 @@ static void mark_unaccounted(Manager *m, Link *l) {
 static void mark_neighbors(Manager *m, const LinkPlace *place, int ifindex) {
         if (place->lower)
                 mark_unaccounted(m, manager_find_link(m, place->lower));
+        for (size_t i = 0; i < ELEMENTSOF(place->ports); i++)
+                if (place->ports[i])
+                        mark_unaccounted(m, manager_find_link(m, place->ports[i]));
         if (link_kind_has_ports(place->kind))
                 for (size_t i = 0; i < m->links.n; i++)
                         if (((Link *) m->links.items[i])->place.master == ifindex)
@@ -339,6 +343,7 @@ static int on_recheck(sd_event_source *s, void *userdata) {
                 Link *l = m->links.items[i];
 
                 manager_mark_stale(m, l);
+                l->unaccounted = l->unaccounted || l->now.promiscuity > 0; /* nor has what a ledger rests on */
                 m->recheck_ifindex = l->ifindex;
         }
         if (n < RECHECK_LINKS)

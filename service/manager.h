@@ -109,7 +109,7 @@ struct Manager {
         bool accounts; /* which units are our own is known */
         struct SocketHolding *holdings; /* of other processes' packet sockets, by ifindex; for manager-ledger.c */
         size_t n_holdings, n_holdings_allocated;
-        Link **uppers; /* links that are stacked on others, by their lower's ifindex */
+        Link **uppers; /* links that are stacked on others, by their lower's ifindex; hsr devices have 0 there */
         size_t n_uppers, n_uppers_allocated;
         Holders holders;
         uint64_t publish_window; /* µs of CLOCK_MONOTONIC: its begin */

@@ -112,6 +112,19 @@ static int parse_bridge(const struct nlattr *a, void *userdata) {
         return mnl_attr_get_type(a) == IFLA_BR_VLAN_FILTERING ? parse_u8(a, &p->vlan_filtering) : 0;
 }
 
+static int parse_hsr(const struct nlattr *a, void *userdata) {
+        LinkPlace *p = userdata;
+
+        switch (mnl_attr_get_type(a)) {
+        case IFLA_HSR_SLAVE1:
+                return parse_ifindex(a, p->ports + 0);
+        case IFLA_HSR_SLAVE2:
+                return parse_ifindex(a, p->ports + 1);
+        default:
+                return 0;
+        }
+}
+
 static int parse_macvlan(const struct nlattr *a, void *userdata) {
         LinkPlace *p = userdata;
 
@@ -156,6 +169,7 @@ static int parse_linkinfo(const struct nlattr *a, void *userdata) {
         case IFLA_INFO_DATA:
                 return p->kind == LINK_KIND_BOND                                   ? each_nested(a, parse_bond, p) :
                         p->kind == LINK_KIND_BRIDGE                                ? each_nested(a, parse_bridge, p) :
+                        p->kind == LINK_KIND_HSR                                   ? each_nested(a, parse_hsr, p) :
                         p->kind == LINK_KIND_MACVLAN || p->kind == LINK_KIND_MACVTAP ? each_nested(a, parse_macvlan, p) :
                                                                                      0;
         case IFLA_INFO_SLAVE_DATA:

@@ -33,6 +33,7 @@ typedef struct LinkPlace {
         LinkKind master_kind; /* what it is a port of */
         uint32_t mode;        /* of a macvlan, macvtap or bond: the kernel's number */
         int active_port;      /* of a bond: ifindex of the one port that it uses, or 0 */
+        int ports[2];         /* of an hsr device: ifindexes; it is no master of them */
         uint8_t nopromisc;      /* of a macvlan, macvtap: MACVLAN_FLAG_NOPROMISC */
         uint8_t vlan_filtering; /* of a bridge */
         uint8_t auto_port;      /* of a bridge: it learns on this port or floods to it */
@@ -46,7 +47,7 @@ static inline bool link_kind_is_aggregate(LinkKind k) {
 
 /* Whether a change of a device of that kind can change what it holds on its ports. */
 static inline bool link_kind_has_ports(LinkKind k) {
-        return link_kind_is_aggregate(k) || k == LINK_KIND_BRIDGE || k == LINK_KIND_HSR || k == LINK_KIND_OPENVSWITCH;
+        return link_kind_is_aggregate(k) || k == LINK_KIND_BRIDGE || k == LINK_KIND_OPENVSWITCH;
 }
 
 typedef struct LinkMessage {

@@ -48,11 +48,17 @@ bool stacking_of_master(const StackedLink *port, const StackedLink *master, unsi
                 return (!master || master->promiscuous) && one(HOLDER_TEAM, !master, port->place.master, ret);
         case LINK_KIND_OPENVSWITCH:
                 return one(HOLDER_OPENVSWITCH, false, port->place.master, ret);
-        case LINK_KIND_HSR:
-                return one(HOLDER_HSR, true, port->place.master, ret); /* none where the device forwards by itself */
         default:
                 return false;
         }
+}
+
+/* hsr_portdev_setup() */
+bool stacking_of_hsr(const StackedLink *hsr, int ifindex, Holder *ret) {
+        for (size_t i = 0; i < sizeof(hsr->place.ports) / sizeof(int); i++)
+                if (hsr->place.ports[i] == ifindex)
+                        return one(HOLDER_HSR, true, hsr->ifindex, ret); /* none where the device forwards by itself */
+        return false;
 }
 
 static bool is_passthru(const StackedLink *upper) {
@@ -85,8 +91,15 @@ bool stacking_of_upper(const StackedLink *upper, Holder *ret) {
 }
 
 bool stacking_lists_address(const StackedLink *upper) {
-        return (upper->place.kind == LINK_KIND_MACVLAN || upper->place.kind == LINK_KIND_MACVTAP) && upper->up &&
-                !is_passthru(upper);
+        switch (upper->place.kind) {
+        case LINK_KIND_MACVLAN:
+        case LINK_KIND_MACVTAP:
+                return upper->up && !is_passthru(upper);
+        case LINK_KIND_MACSEC:
+                return upper->up;
+        default:
+                return false;
+        }
 }
 
 bool stacking_of_self(const StackedLink *link, Holder *ret) {

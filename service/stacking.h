@@ -19,6 +19,9 @@ typedef struct StackedLink {
  * on which it learns or to which it floods. Returns whether there is anything, and what. Pure. */
 bool stacking_of_master(const StackedLink *port, const StackedLink *master, unsigned auto_ports, Holder *ret);
 
+/* What an hsr device holds on a link. Pure. */
+bool stacking_of_hsr(const StackedLink *hsr, int ifindex, Holder *ret);
+
 /* What a device that is stacked on a link holds on it. Pure. */
 bool stacking_of_upper(const StackedLink *upper, Holder *ret);
 

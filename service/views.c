@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -63,6 +64,13 @@ static int read_number(int dir_fd, const char *attribute, uint32_t *ret) {
 
         *ret = (uint32_t) v;
         return 0;
+}
+
+bool views_has_upper(const Views *v, const char *name, const char *upper) {
+        char path[2 * IF_NAMESIZE + sizeof("/upper_")];
+
+        snprintf(path, sizeof(path), "%s/upper_%s", name, upper);
+        return faccessat(v->class_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
 }
 
 int views_check_identity(int fd, int ifindex) {

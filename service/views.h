@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The two flag views that are not in netlink messages, each read from its own source. Synchronous and cheap: sysfs and
@@ -35,6 +36,9 @@ int views_check_identity(int fd, int ifindex);
 
 /* The index that sysfs has for that name. Errors: as views_read_sysfs(). */
 int views_read_ifindex(const Views *v, const char *name, uint32_t *ret);
+
+/* Whether sysfs says that the device of the first name is below that of the second: "upper_NAME", where rtnetlink is silent. */
+bool views_has_upper(const Views *v, const char *name, const char *upper);
 
 /* Calls f for each link that sysfs shows, until one call returns non-zero; that is then returned. */
 int views_each_name(const Views *v, int (*f)(const char *name, void *userdata), void *userdata);

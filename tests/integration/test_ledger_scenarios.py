@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from bus import Bus
+from bus import Bus, plain
 from ledger_scenarios import SCENARIOS, needs
 from ledger_world import World, has
 from links import index_of
@@ -48,16 +48,31 @@ def alternatives(holders):
     return holders if isinstance(holders, list) else [holders]
 
 
+def units_by_kind(entries):
+    units = {}
+    for e in map(plain, entries):
+        units[e["kind"]] = units.get(e["kind"], 0) + e["count"]
+    return units
+
+
 @pytest.mark.parametrize("scenario", HERE, ids=lambda scenario: scenario.name)
 def test_counters(watcher, world, scenario):
+    """The kernel, Holders, and ListHolders, which all add up to the counter; and no kind that is another than the table's."""
     world.build(scenario)
     counters = world.counters()
-    units = {name: counters[name] for name in scenario.holders}
+    expected = {}
     for name, holders in scenario.holders.items():
-        assert units[name] in [sum(h.values()) for h in alternatives(holders)], name
+        fitting = [h for h in alternatives(holders) if sum(h.values()) == counters[name]]
+        assert len(fitting) == 1, (name, counters[name])
+        expected[name] = fitting[0]
 
-    paths = {name: link_path(index_of(name)) for name in units}
+    paths = {name: link_path(index_of(name)) for name in expected}
 
     def shown():
-        return {name: watcher.get(path, LINK, "Promiscuity") for name, path in paths.items()}
-    watcher.wait(lambda: shown() == units, what=lambda: f"{shown()} as {units}")
+        links = {name: watcher.get_all(path, LINK) for name, path in paths.items()}
+        for link in links.values():
+            assert sum(link["Holders"].values()) == link["Promiscuity"]
+            assert link["Holders"].get("unattributed", 0) == link["Unattributed"]
+        return {name: link["Holders"] for name, link in links.items()}
+    watcher.wait(lambda: shown() == expected, what=lambda: f"{shown()} as {expected}")
+    assert {name: units_by_kind(watcher.call(path, LINK, "ListHolders")[0]) for name, path in paths.items()} == expected
