@@ -160,6 +160,8 @@ void link_set_ledger(Link *l, const Ledger *ledger) {
         if (l->ledger.units[HOLDER_UNATTRIBUTED] != ledger->units[HOLDER_UNATTRIBUTED])
                 l->ledger_changes |= LINK_CHANGE_UNATTRIBUTED;
 
+        for (HolderKind k = 0; ledger->promiscuity > 0 && k < HOLDER_KIND_MAX; k++)
+                l->last_kinds = (l->last_kinds & ~(UINT32_C(1) << k)) | (uint32_t) (ledger->units[k] > 0) << k;
         l->ledger = *ledger;
         l->taken = l->dropped = l->ups = l->downs = 0;
 }

@@ -67,6 +67,7 @@ struct Link {
         LinkReadings now, announced;
 
         Ledger ledger;            /* as it is shown, of one reading */
+        uint32_t last_kinds;      /* HolderKind bits of the last one that was not empty */
         unsigned ledger_changes;  /* LINK_CHANGE_… bits of it that have not been announced */
         uint32_t n_units;         /* that our references hold */
         uint32_t taken, dropped;  /* of them, since that reading */

@@ -44,7 +44,8 @@ static void add_field(struct iovec *iov, int *n, char **field, int length) {
 
 static void log_journal(int priority, const LogContext *c, const char *text) {
         _cleanup_(freep) char *message = NULL, *level = NULL, *interface = NULL, *reference = NULL, *id = NULL;
-        struct iovec iov[5];
+        _cleanup_(freep) char *holders = NULL;
+        struct iovec iov[6];
         int n = 0;
 
         add_field(iov, &n, &message, asprintf(&message, "MESSAGE=%s", text));
@@ -55,6 +56,8 @@ static void log_journal(int priority, const LogContext *c, const char *text) {
                 add_field(iov, &n, &reference, asprintf(&reference, "PROMISC_REFERENCE=%" PRIu64, c->reference));
         if (c && c->message_id)
                 add_field(iov, &n, &id, asprintf(&id, "MESSAGE_ID=%s", c->message_id));
+        if (c && c->holders)
+                add_field(iov, &n, &holders, asprintf(&holders, "PROMISC_HOLDERS=%s", c->holders));
 
         sd_journal_sendv(iov, n);
 }

@@ -25,6 +25,10 @@ void manager_account_first(Manager *m, Link *l);
 
 /* It is known which units are our own: makes all ledgers. */
 void manager_start_ledger(Manager *m);
+
+/* One line that it became promiscuous, or no longer is. */
+void manager_journal_link(const Link *l, bool promiscuous);
+
 void manager_free_ledger(Manager *m);
 
 /* Puts the link on the list of those whose views are to be read, and takes it off. */

@@ -99,6 +99,8 @@ static void remove_link(Manager *m, Link *l, const char *cause) {
                 m->now.links--;
                 if (link_is_promiscuous(&l->now))
                         m->now.promiscuous_links--;
+                if (link_is_promiscuous(&l->announced) && !m->quiet)
+                        manager_journal_link(l, false);
         } else if (l->slot && m->observer)
                 m->observer->link_lost(l->ifindex, m->observer_userdata); /* only a former process published it */
 

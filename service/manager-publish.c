@@ -63,6 +63,8 @@ void manager_refresh_link(Manager *m, Link *l) {
                         link_take_changes(l);
                         l->told = m->quiet;
                         m->observer->link_added(l, m->observer_userdata);
+                        if (link_is_promiscuous(&l->announced))
+                                manager_journal_link(l, true);
                 }
                 manager_note_counter(m, l);
         }
@@ -95,6 +97,7 @@ static bool refresh_links(Manager *m) {
 /* Those that came meanwhile stay for the next time. */
 static void tell_links(Manager *m) {
         for (Link *l = LIST_FIRST(&m->stale), *next; l; l = next) {
+                bool before = link_is_promiscuous(&l->announced), after;
                 unsigned mask;
 
                 next = LIST_NEXT(l, stale_links);
@@ -107,6 +110,9 @@ static void tell_links(Manager *m) {
                 mask = link_take_changes(l);
                 if (mask && m->observer && (!m->quiet || l->told))
                         m->observer->link_changed(l, mask, m->observer_userdata);
+                after = link_is_promiscuous(&l->announced);
+                if (before != after && !m->quiet)
+                        manager_journal_link(l, after);
                 if (l->unaccounted && !m->quiet)
                         manager_mark_stale(m, l);
         }

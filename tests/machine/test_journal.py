@@ -2,8 +2,8 @@
 """What an administrator finds in the journal."""
 
 from checks import error_of
-from links import ip, run
-from names import NEEDS_INTERACTION
+from links import PacketSocket, ip, run
+from names import LINK, NEEDS_INTERACTION, link_path
 from units import SERVICE, SOCKET, journal, journal_cursor, systemctl
 
 
@@ -16,6 +16,33 @@ def test_a_reference_is_found_by_its_fields(root, index):
     assert "looking" in entries[0]["MESSAGE"]
     cursors = {entry["__CURSOR"] for entry in entries}
     assert cursors <= {entry["__CURSOR"] for entry in journal("PROMISC_INTERFACE=v0")}
+
+
+STARTED, STOPPED = "0f3e5c1b7a9d4d3c8e6f21b0a4c7d985", "c7a1d94e6b2f4f0b9d8e35a7106fc2be"
+
+
+def test_an_audit_trail(root, index):
+    since = journal_cursor()
+
+    def await_units(n):
+        root.wait(lambda: root.get(link_path(index), LINK, "Promiscuity") == n)
+    with PacketSocket() as sock:
+        sock.add(index)
+        await_units(1)
+        ip("link", "set", "v0", "promisc", "on")
+        await_units(2)
+    ip("link", "set", "v0", "promisc", "off")
+    await_units(0)
+    trail = [(e["MESSAGE_ID"], e["PROMISC_INTERFACE"], e["PROMISC_HOLDERS"])
+             for e in journal(f"--after-cursor={since}", f"MESSAGE_ID={STARTED}", f"MESSAGE_ID={STOPPED}")]
+    assert len(trail) == 2
+    assert trail[0][:2] == (STARTED, "v0") and trail[0][2].startswith("packet-socket=1")
+    assert trail[1][:2] == (STOPPED, "v0") and trail[1][2] in ("user", "packet-socket")
+
+    # journalctl -x explains it.
+    run("journalctl", "--update-catalog")
+    said = run("journalctl", "-x", f"--after-cursor={since}", f"MESSAGE_ID={STARTED}").decode()
+    assert "Subject: Network interface v0 became promiscuous" in said and "packet-socket=1" in said
 
 
 def test_normal_use_is_no_reason_to_worry(client, links, polkit):
