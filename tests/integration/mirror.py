@@ -10,6 +10,13 @@ def known_parts(interfaces):
     return {name: plain(values) for name, values in interfaces.items() if name in (LINK, REFERENCE)}
 
 
+def adds_up(path, link):
+    """In every message, and in what it leaves behind."""
+    assert sum(link["Holders"].values()) == link["Promiscuity"], (path, link)
+    assert link["Holders"].get("unattributed", 0) == link["Unattributed"], (path, link)
+    assert 0 not in link["Holders"].values(), (path, link)
+
+
 class Mirror:
     """What a client knows who read everything once and follows the signals since. An announcement of
     something that did not change, or of what is not there, fails."""
@@ -45,6 +52,8 @@ class Mirror:
             path, interfaces = signal.body
             assert path not in self.objects, f"{path} came twice"
             self.objects[path] = known_parts(interfaces)
+            if LINK in self.objects[path]:
+                adds_up(path, self.objects[path][LINK])
         elif signal.member == "InterfacesRemoved":
             path, interfaces = signal.body
             known = self.objects.pop(path)
@@ -56,6 +65,8 @@ class Mirror:
             for name, value in plain(changed).items():
                 assert known[name] != value, f"{signal.path}: {name} is {value} as before"
                 known[name] = value
+            if interface == LINK:
+                adds_up(signal.path, known)
 
     def await_truth(self):
         """Returns when it knows exactly what the service says when asked."""
