@@ -169,6 +169,115 @@ static void test_timestamp(void **state) {
         assert_int_equal(link_take_changes(l), LINK_CHANGE_PROMISCUOUS_TIMESTAMP);
 }
 
+static Ledger with_sockets(uint32_t references, uint32_t sockets) {
+        return (Ledger){ .promiscuity = references + sockets, .units[HOLDER_REFERENCE] = references,
+                         .units[HOLDER_PACKET_SOCKET] = sockets };
+}
+
+/* Shown with one reference of ours and one socket of somebody's. */
+static Link *accounted(const LinkMessage *m) {
+        Ledger ledger = with_sockets(1, 1);
+        Link *l = published(m);
+
+        l->n_units = 1;
+        link_set_ledger(l, &ledger);
+        l->unaccounted = false;
+        link_take_changes(l);
+        return l;
+}
+
+static void take(Link *l) {
+        l->n_units++;
+        l->taken++;
+}
+
+static void drop(Link *l) {
+        l->n_units--;
+        l->dropped++;
+}
+
+static void test_own_steps_carry_the_ledger(void **state) {
+        LinkMessage m = message("eth0");
+        _cleanup_(link_freep) Link *l = accounted(&m);
+
+        assert_true(link_carry_ledger(l)); /* nothing happened */
+        assert_int_equal(link_take_changes(l), 0);
+
+        take(l);
+        assert_false(link_carry_ledger(l)); /* the kernel's word for it has not come yet */
+        link_set_promiscuity(l, 3);
+        assert_true(link_carry_ledger(l));
+        assert_int_equal(l->ledger.promiscuity, 3);
+        assert_int_equal(l->ledger.units[HOLDER_REFERENCE], 2);
+        assert_int_equal(l->ledger.units[HOLDER_PACKET_SOCKET], 1);
+        assert_int_equal(link_take_changes(l), LINK_CHANGE_PROMISCUITY | LINK_CHANGE_HOLDERS);
+
+        /* There and back is nothing to announce. */
+        take(l);
+        link_set_promiscuity(l, 4);
+        drop(l);
+        link_set_promiscuity(l, 3);
+        assert_true(link_carry_ledger(l));
+        assert_int_equal(link_take_changes(l), 0);
+}
+
+static void test_others_steps_do_not(void **state) {
+        LinkMessage m = message("eth0");
+
+        for (unsigned i = 0; i < 6; i++) {
+                _cleanup_(link_freep) Link *l = accounted(&m);
+
+                switch (i) {
+                case 0: /* somebody's */
+                        link_set_promiscuity(l, 3);
+                        break;
+                case 1: /* somebody's, and ours */
+                        take(l);
+                        link_set_promiscuity(l, 3);
+                        link_set_promiscuity(l, 4);
+                        break;
+                case 2: /* ours up, somebody's down */
+                        take(l);
+                        link_set_promiscuity(l, 3);
+                        link_set_promiscuity(l, 2);
+                        break;
+                case 3: /* two at once: one had no event */
+                        take(l);
+                        link_set_promiscuity(l, 4);
+                        break;
+                case 4: /* one came and another, of another kind, went */
+                        take(l);
+                        link_set_promiscuity(l, 3);
+                        link_set_promiscuity(l, 4);
+                        link_set_promiscuity(l, 3);
+                        break;
+                default: /* not of the counter */
+                        l->unaccounted = true;
+                }
+                assert_case(!link_carry_ledger(l), "%u", i);
+                assert_int_equal(l->ledger.promiscuity, 2);
+        }
+}
+
+static void test_a_counter_of_zero(void **state) {
+        LinkMessage m = message("eth0");
+        _cleanup_(link_freep) Link *l = accounted(&m);
+        Ledger unattributed = { .promiscuity = 1, .units[HOLDER_UNATTRIBUTED] = 1 };
+
+        l->unaccounted = true;
+        l->n_units = 0;
+        link_set_promiscuity(l, 0);
+        assert_true(link_carry_ledger(l));
+        assert_false(l->unaccounted);
+        assert_int_equal(l->ledger.promiscuity, 0);
+        assert_int_equal(link_take_changes(l), LINK_CHANGE_PROMISCUITY | LINK_CHANGE_HOLDERS);
+
+        link_set_ledger(l, &unattributed);
+        assert_int_equal(link_take_changes(l),
+                         LINK_CHANGE_PROMISCUITY | LINK_CHANGE_HOLDERS | LINK_CHANGE_UNATTRIBUTED);
+        assert_int_equal(l->last_kinds, 1U << HOLDER_UNATTRIBUTED);
+}
+
 #define NAMES_SIZE 512U
 
 /* A message with these alternative names, which stay in the buffer. */
@@ -301,6 +410,9 @@ int main(void) {
                 cmocka_unit_test(test_update),
                 cmocka_unit_test(test_there_and_back),
                 cmocka_unit_test(test_timestamp),
+                cmocka_unit_test(test_own_steps_carry_the_ledger),
+                cmocka_unit_test(test_others_steps_do_not),
+                cmocka_unit_test(test_a_counter_of_zero),
                 cmocka_unit_test(test_alternative_names),
                 cmocka_unit_test(test_alternative_names_there_and_back),
                 cmocka_unit_test(test_alternative_names_before_publication),
