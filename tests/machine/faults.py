@@ -18,7 +18,7 @@ CALLS = FILE | DESCRIPTOR | MEMBERSHIP | OTHER
 class Faults:
     """From the next start of the service on. One fault at a time, which happens once."""
 
-    LAYOUT = "IIIiI36sq"
+    LAYOUT = "IIIiI36s36sq"
 
     def __init__(self):
         with open(CONTROL, "wb") as f:
@@ -32,20 +32,20 @@ class Faults:
     def fields(self):
         return struct.unpack_from(self.LAYOUT, self.map)
 
-    def arm(self, fault, at, classes=CALLS, error=0):
-        """At the how manieth of such calls from now on, from 1."""
-        struct.pack_into("IIiI36s", self.map, 4, classes, at, error, 0, b"")
+    def arm(self, fault, at, classes=CALLS, error=0, after=""):
+        """At the how manieth of such calls, from 1: from now on, or from when a function is called."""
+        struct.pack_into("IIiI36s36s", self.map, 4, classes, at, error, 0, b"", after.encode())
         struct.pack_into("I", self.map, 0, fault)
 
     def disarm(self):
         """→ the function that it hit, or None"""
-        fault, *_, name, _ = self.fields()
+        fault, *_, name, _, _ = self.fields()
         struct.pack_into("I", self.map, 0, NONE)
         return name.rstrip(b"\0").decode() if fault == NONE else None
 
     def set_clock(self, seconds):
         """CLOCK_REALTIME, as the service has it, against that of everybody else."""
-        struct.pack_into("q", self.map, struct.calcsize("IIIiI36s" "0q"), seconds)
+        struct.pack_into("q", self.map, struct.calcsize("IIIiI36s36s0q"), seconds)
 
     def remove(self):
         self.disarm()

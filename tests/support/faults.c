@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,9 +12,12 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -43,6 +47,7 @@ typedef struct Control {
         int32_t error;
         uint32_t count;
         char name[36];    /* of the function that it hit */
+        char after[36];   /* counting begins with the first call of that function; empty: at once */
         int64_t clock;    /* added to CLOCK_REALTIME, in seconds */
 } Control;
 
@@ -61,11 +66,24 @@ __attribute__((constructor)) static void open_control(void) {
                 control = (Control *) address;
 }
 
+static bool is_after(const char *name) {
+        for (unsigned i = 0; control->after[0] && i < sizeof(control->after); i++) {
+                if (control->after[i] != name[i])
+                        return false;
+                if (!name[i])
+                        break;
+        }
+
+        control->after[0] = '\0';
+        return true;
+}
+
 /* Whether the call is to fail. */
 static bool fails(const char *name, Class class) {
         Fault fault;
 
-        if (!control || control->fault == FAULT_NONE || !(control->classes & class) || ++control->count != control->at)
+        if (!control || control->fault == FAULT_NONE || !is_after(name) || !(control->classes & class) ||
+            ++control->count != control->at)
                 return false;
 
         fault = control->fault;
@@ -129,6 +147,30 @@ STAND_BEFORE(CLASS_OTHER, -1, int, timerfd_settime,
 STAND_BEFORE(CLASS_MEMORY, MAP_FAILED, void *, mmap64, (void *a, size_t n, int p, int f, int fd, off64_t o), a, n, p, f, fd, o)
 STAND_BEFORE(CLASS_OTHER, -1, int, munmap, (void *a, size_t n), a, n)
 STAND_BEFORE(CLASS_OTHER, -1, int, madvise, (void *a, size_t n, int v), a, n, v)
+STAND_BEFORE(CLASS_FILE, -1, int, faccessat, (int d, const char *p, int m, int f), d, p, m, f)
+STAND_BEFORE(CLASS_FILE, NULL, struct dirent64 *, readdir64, (DIR * d), d)
+STAND_BEFORE(CLASS_FILE, -1, ssize_t, readlinkat, (int d, const char *p, char *b, size_t n), d, p, b, n)
+STAND_BEFORE(CLASS_FILE, -1, int, unlink, (const char *p), p)
+STAND_BEFORE(CLASS_DESCRIPTOR, -1, int, dup2, (int a, int b), a, b)
+STAND_BEFORE(CLASS_DESCRIPTOR, -1, int, epoll_create1, (int f), f)
+STAND_BEFORE(CLASS_DESCRIPTOR, NULL, DIR *, fdopendir, (int fd), fd)
+STAND_BEFORE(CLASS_DESCRIPTOR, -1, int, memfd_create, (const char *s, unsigned f), s, f)
+STAND_BEFORE(CLASS_DESCRIPTOR, -1, int, signalfd, (int fd, const sigset_t *s, int f), fd, s, f)
+STAND_BEFORE(CLASS_OTHER, -1, int, access, (const char *p, int m), p, m)
+STAND_BEFORE(CLASS_OTHER, -1, int, bind, (int fd, const struct sockaddr *a, socklen_t l), fd, a, l)
+STAND_BEFORE(CLASS_OTHER, -1, int, closedir, (DIR * d), d)
+STAND_BEFORE(CLASS_OTHER, -1, int, connect, (int fd, const struct sockaddr *a, socklen_t l), fd, a, l)
+STAND_BEFORE(CLASS_OTHER, -1, int, epoll_pwait2,
+             (int e, struct epoll_event *v, int n, const struct timespec *t, const sigset_t *s), e, v, n, t, s)
+STAND_BEFORE(CLASS_OTHER, -1, int, getrlimit64, (__rlimit_resource_t r, struct rlimit64 *l), r, l)
+STAND_BEFORE(CLASS_OTHER, -1, int, getsockname, (int fd, struct sockaddr *a, socklen_t *l), fd, a, l)
+STAND_BEFORE(CLASS_OTHER, -1, int, lstat64, (const char *p, struct stat64 *s), p, s)
+STAND_BEFORE(CLASS_OTHER, -1, ssize_t, readv, (int fd, const struct iovec *v, int n), fd, v, n)
+STAND_BEFORE(CLASS_OTHER, -1, ssize_t, recv, (int fd, void *b, size_t n, int f), fd, b, n, f)
+STAND_BEFORE(CLASS_OTHER, -1, int, setrlimit64, (__rlimit_resource_t r, const struct rlimit64 *l), r, l)
+STAND_BEFORE(CLASS_OTHER, SIG_ERR, __sighandler_t, signal, (int n, __sighandler_t f), n, f)
+STAND_BEFORE(CLASS_OTHER, -1, int, sigprocmask, (int h, const sigset_t *s, sigset_t *o), h, s, o)
+STAND_BEFORE(CLASS_OTHER, -1, ssize_t, writev, (int fd, const struct iovec *v, int n), fd, v, n)
 
 /* Those with more arguments in some cases only. */
 
@@ -149,6 +191,22 @@ STAND_BEFORE(CLASS_OTHER, -1, int, madvise, (void *a, size_t n, int v), a, n, v)
                         real = (int (*)(first, const char *, int, ...)) dlsym(RTLD_NEXT, #name); \
                 return real(directory, path, flags, mode);                      \
         }
+
+int open64(const char *path, int flags, ...) {
+        static int (*real)(const char *path, int flags, ...);
+        mode_t mode = 0;
+        va_list a;
+
+        va_start(a, flags);
+        if (flags & (O_CREAT | O_TMPFILE))
+                mode = va_arg(a, mode_t);
+        va_end(a);
+        if (fails("open64", CLASS_FILE | CLASS_DESCRIPTOR))
+                return -1;
+        if (!real)
+                real = (int (*)(const char *, int, ...)) dlsym(RTLD_NEXT, "open64");
+        return real(path, flags, mode);
+}
 
 STAND_BEFORE_OPEN(openat, int directory)
 STAND_BEFORE_OPEN(openat64, int directory)
@@ -183,6 +241,21 @@ int ioctl(int fd, unsigned long request, ...) {
         if (!real)
                 real = (int (*)(int, unsigned long, ...)) dlsym(RTLD_NEXT, "ioctl");
         return real(fd, request, argument);
+}
+
+void *mremap(void *old, size_t size, size_t n, int flags, ...) {
+        static void *(*real)(void *old, size_t size, size_t n, int flags, ...);
+        va_list a;
+        void *new;
+
+        va_start(a, flags);
+        new = va_arg(a, void *);
+        va_end(a);
+        if (fails("mremap", CLASS_MEMORY))
+                return MAP_FAILED;
+        if (!real)
+                real = (void *(*)(void *, size_t, size_t, int, ...)) dlsym(RTLD_NEXT, "mremap");
+        return real(old, size, n, flags, new);
 }
 
 /* glibc has these under another name, too, so that looking them up needs no memory. */
