@@ -9,7 +9,8 @@
 #include "log.h"
 #include "util.h"
 
-/* Of one peer, and in all. The bus allows a peer 128 open calls, but does not count those that want no reply. */
+/* Of one peer, and in all. The bus allows a peer 128 open calls, but does not count those that want no reply. How many peers
+ * there are is the bus's limit: the first call of each may wait, or a crowd could shut the door behind it. */
 #define WAITING_PER_CALLER_MAX 128U
 #define WAITING_MAX            512U
 
@@ -198,7 +199,7 @@ static int wait_in_line(Calls *calls, sd_bus_message *m, sd_bus_message_handler_
         Call *c;
         int r;
 
-        if (caller->n_waiting >= WAITING_PER_CALLER_MAX || calls->n_waiting >= WAITING_MAX)
+        if (caller->n_waiting >= WAITING_PER_CALLER_MAX || (caller->n_waiting > 0 && calls->n_waiting >= WAITING_MAX))
                 return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED, "Too many calls are waiting already");
 
         r = call_get(calls, m, handler, object, caller, &c);
