@@ -16,17 +16,19 @@ PROMISCD = BUILD + "/service/promiscd"
 
 
 class Service:
-    def __init__(self, *options, receive_buffer=None, prefix=()):
+    def __init__(self, *options, receive_buffer=None, prefix=(), keeps_freed=True):
+        """keeps_freed=False: memory that was freed is free, with sanitizers too."""
         # notifications come to a socket that the service user may write to
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(f"/run/notify-{time.monotonic_ns()}")
         os.chmod(self.notify.getsockname(), 0o666)
         self.errors = tempfile.TemporaryFile(dir="/run")
         how = [] if receive_buffer is None else [f"--receive-buffer={receive_buffer}"]
+        sanitizer = os.environ.get("ASAN_OPTIONS", "") + ("" if keeps_freed else ":quarantine_size_mb=1")
         self.process = subprocess.Popen(
             [*prefix, RUN_PROMISCD, *how, PROMISCD, *options],
             stdin=subprocess.DEVNULL, stdout=self.errors, stderr=self.errors,
-            env=dict(os.environ, NOTIFY_SOCKET=self.notify.getsockname()))
+            env=dict(os.environ, NOTIFY_SOCKET=self.notify.getsockname(), ASAN_OPTIONS=sanitizer))
         self.pidfd = os.pidfd_open(self.process.pid)
         self.poll = select.poll()
         self.poll.register(self.notify, select.POLLIN)
@@ -50,6 +52,11 @@ class Service:
                 raise AssertionError(f"the service ended before it was ready:\n{self.stderr()}")
             else:
                 raise AssertionError(f"the service was not ready within {timeout} s:\n{self.stderr()}")
+
+    def memory_peak(self):
+        """In bytes."""
+        with open(f"/proc/{self.pid}/status") as f:
+            return next(int(line.split()[1]) << 10 for line in f if line.startswith("VmHWM:"))
 
     def pause(self):
         """From here on it does nothing: what comes in waits."""

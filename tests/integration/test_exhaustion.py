@@ -2,7 +2,6 @@
 """What somebody uses up without end: the service goes on, and others do not notice."""
 
 import json
-import os
 
 import pytest
 
@@ -94,19 +93,11 @@ def test_no_polkit_is_not_told_without_end(service, client, links, polkit):
     assert "polkit" in said and len(said.splitlines()) <= 3, said
 
 
-def memory_peak(pid):
-    """In bytes."""
-    with open(f"/proc/{pid}/status") as f:
-        return next(int(line.split()[1]) << 10 for line in f if line.startswith("VmHWM:"))
-
-
-def test_large_calls_are_not_kept(start, client, links, monkeypatch):
+def test_large_calls_are_not_kept(start, client, links):
     """Until it is known who calls, others' wait already."""
     size = 16 << 20
-    # so that memory that was freed is free, with sanitizers too
-    monkeypatch.setenv("ASAN_OPTIONS", os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1")
-    service = start()
-    before = memory_peak(service.pid)
+    service = start(keeps_freed=False)
+    before = service.memory_peak()
     body = "x" * (size - 1000),
     callers = [client("caller1") for _ in range(6)]
     service.pause()
@@ -116,7 +107,7 @@ def test_large_calls_are_not_kept(start, client, links, monkeypatch):
     service.resume()
     for c, serial in calls:
         assert error_of(c.reply, serial)[0] == INVALID
-    assert memory_peak(service.pid) - before < 3 * size
+    assert service.memory_peak() - before < 3 * size
 
 
 def test_one_users_sockets_on_a_tun(root, client, links, polkit):
