@@ -449,19 +449,26 @@ def outcome(bus, calls):
     return ids
 
 
-def test_acquire_while_a_link_is_made_anew_all_the_time(root, links):
+def test_acquire_while_a_link_is_made_anew_1000_times(service, root, client, links):
+    """By three clients at once, all the while."""
     ip("link", "add", "z0", "index", "500", "type", "ifb")
     await_agreement(root, "z0")
-    lines = b"link del z0\nlink add z0 index 500 type ifb\n" * 200
-    churn = subprocess.Popen(["ip", "-batch", "-"], stdin=subprocess.PIPE)
-    churn.stdin.write(lines)
-    churn.stdin.close()
+    clients = [root, client(), client()]
+    descriptors = len(os.listdir(f"/proc/{service.pid}/fd"))
+    churn = subprocess.Popen(["ip", "-batch", "-"], stdin=subprocess.PIPE, bufsize=0)
+    # A deletion takes ten times as long as all else: it is to be there for a while, too.
+    one = b"link del z0\nlink add z0 index 500 type ifb\n" + b"link set z0 mtu 1400\nlink set z0 mtu 1500\n" * 40
     acquired = []
-    while churn.poll() is None:
-        acquired += outcome(root, [root.send_acquire(500) for _ in range(10)])
-    assert churn.returncode == 0
+    for _ in range(200):
+        calls = [(c, c.send_acquire(500)) for c in clients]
+        churn.stdin.write(one * 5)
+        for c, serial in calls:
+            acquired += outcome(c, [serial])
+    churn.stdin.close()
+    assert churn.wait() == 0
     await_agreement(root, "z0")
-    acquired += outcome(root, [root.send_acquire(500) for _ in range(3)])
+    for c in clients:
+        acquired += outcome(c, [c.send_acquire(500)])
     held = {r["Id"] for r in root.references()}
     assert counter("z0") == len(held) >= 3
     # Those that are not held have ended, and for that reason.
@@ -470,3 +477,9 @@ def test_acquire_while_a_link_is_made_anew_all_the_time(root, links):
     assert set(acquired) == held | set(ended) and not held & set(ended)
     assert set(ended.values()) <= {"link-removed"}
     assert len(ended) > 10, "nothing was tried"
+    # Nothing is left of any.
+    for c in clients[1:]:
+        c.kill()
+    ip("link", "del", "z0")
+    root.wait(lambda: root.references() == [], what="no reference")
+    assert len(os.listdir(f"/proc/{service.pid}/fd")) <= descriptors + 3    # sockets that are kept, and one to list others'
