@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "process.h"
 #include "util.h"
@@ -99,10 +100,13 @@ static int on_descriptor(Walk *w, int directory_fd, const char *name, void *user
 }
 
 static int on_thread(Walk *w, int directory_fd, const char *name, void *userdata) {
+        const char *first = userdata;
         char path[PATH_SIZE];
         bool any;
         int fd;
 
+        if (strcmp(name, first) == 0)
+                return 0;
         stpcpy(stpcpy(path, name), "/fd");
         fd = openat(directory_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
@@ -112,12 +116,18 @@ static int on_thread(Walk *w, int directory_fd, const char *name, void *userdata
         return 0;
 }
 
-static void look_into_threads(Walk *w, int process_fd) {
-        int fd = openat(process_fd, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+/* Those besides the first, which has the name of the process. */
+static void look_into_threads(Walk *w, int process_fd, const char *name) {
+        struct stat st;
+        int fd;
 
+        /* Most have none, and the kernel counts them as links, as it would directories. */
+        if (fstatat(process_fd, "task", &st, 0) < 0 || st.st_nlink <= 2 + 1)
+                return;
+        fd = openat(process_fd, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
                 return;
-        each_number(w, fd, on_thread, NULL);
+        each_number(w, fd, on_thread, (void *) name);
         close(fd);
 }
 
@@ -172,7 +182,7 @@ static int on_process(Walk *w, int directory_fd, const char *name, void *userdat
         if (process_fd < 0)
                 return 0;
         if (w->n_hits == 0)
-                look_into_threads(w, process_fd);
+                look_into_threads(w, process_fd, name);
         return w->n_hits > 0 ? tell(w, process_fd, (uint32_t) strtoul(name, NULL, 10)) : 0;
 }
 
