@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "bus.h"
+#include "holders-bus.h"
 #include "link-bus.h"
 #include "log.h"
 #include "manager-bus.h"
@@ -322,6 +323,8 @@ int bus_new(Manager *m, Bus **ret) {
 
         r = watch_writable(b);
         if (r >= 0)
+                r = identify_new(m->event, NULL, NULL, &b->identify);
+        if (r >= 0)
                 r = publish(b);
         if (r < 0) {
                 log_error("Cannot publish the objects: %s", strerror(-r));
@@ -384,6 +387,8 @@ Bus *bus_free(Bus *b) {
         manager_set_observer(b->manager, NULL, NULL);
         manager_set_socket_ready(b->manager, NULL, NULL);
         calls_free(b->calls);
+        holders_bus_end(b);
+        identify_free(b->identify);
         sd_event_source_disable_unref(b->writable);
         close_fd(b->writable_fd);
         sd_bus_flush_close_unref(b->bus);

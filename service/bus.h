@@ -9,6 +9,8 @@
 
 /* The service on D-Bus: the connection, the three kinds of objects, and the manager's observer. */
 
+typedef struct Listing Listing;
+
 typedef struct Bus {
         Manager *manager;
         sd_bus *bus;
@@ -17,7 +19,8 @@ typedef struct Bus {
         int writable_fd;
         unsigned n_sent;
         Identify *identify;  /* which processes hold sockets */
-        unsigned n_listings; /* of holders, that wait for it */
+        LIST_HEAD(, Listing) listings; /* of holders, that wait for it */
+        unsigned n_listings;
 } Bus;
 
 /* Connects to the system bus and publishes what the manager will know. Signals can be sent from then on; calls have to wait

@@ -25,21 +25,26 @@ typedef struct Entry {
         pid_t pid; /* of a reference's caller, and 0 for others */
 } Entry;
 
-typedef struct Listing {
+struct Listing {
         Bus *bus;
+        LIST_ENTRY(Listing) listings;
+        IdentifyQuestion *question;
         sd_bus_message *call;
         int ifindex;
         uint64_t serial; /* of the link */
         Entry *entries;
         size_t n;
-} Listing;
+};
 
 static Listing *listing_free(Listing *l) {
         if (!l)
                 return NULL;
 
-        if (l->bus)
+        if (l->bus) {
+                LIST_REMOVE(l, listings);
                 l->bus->n_listings--;
+        }
+        identify_question_cancel(l->question);
         sd_bus_message_unref(l->call);
         free(l->entries);
         free(l);
@@ -73,6 +78,7 @@ static int listing_new(Bus *b, sd_bus_message *call, const Link *link, const Hol
                 return -ENOMEM;
 
         l->bus = b;
+        LIST_INSERT_HEAD(&b->listings, l, listings);
         b->n_listings++;
         l->call = sd_bus_message_ref(call);
         l->ifindex = link->ifindex;
@@ -88,19 +94,35 @@ static int listing_new(Bus *b, sd_bus_message *call, const Link *link, const Hol
 
 /* --- the answer ---------------------------------------------------------------------------------------------------- */
 
+/* Where those of the socket, or that process, would begin in what is in the order of inodes, then of pids. */
+static size_t find_first(const Entry *e, const IdentifyProcess *processes, size_t n) {
+        bool socket = e->holder.kind == HOLDER_PACKET_SOCKET;
+        uint64_t inode = socket ? e->holder.inode : 0;
+        pid_t pid = socket ? 0 : e->pid;
+        size_t low = 0;
+
+        while (low < n) {
+                size_t middle = low + (n - low) / 2;
+                const IdentifyProcess *p = processes + middle;
+
+                if (p->inode < inode || (p->inode == inode && p->pid < pid))
+                        low = middle + 1;
+                else
+                        n = middle;
+        }
+        return low;
+}
+
 /* An id is the time since the machine came up at which it was given: a process that is younger only has the number of the
  * one that acquired. */
 static bool is_of(const Entry *e, const IdentifyProcess *p) {
         if (e->holder.kind == HOLDER_PACKET_SOCKET)
                 return p->inode == e->holder.inode;
-        return p->inode == 0 && p->pid == e->pid && p->started <= e->holder.id;
+        return p->inode == 0 && p->pid == e->pid && p->started_usec <= e->holder.id;
 }
 
 static int append_process(sd_bus_message *reply, const IdentifyProcess *p) {
-        char command[NAME_ESCAPED_MAX], unit[NAME_ESCAPED_MAX];
-
-        return sd_bus_message_append(reply, "(uss)", (uint32_t) p->pid, name_escape(p->command, command),
-                                     name_escape(p->unit, unit));
+        return sd_bus_message_append(reply, "(uss)", (uint32_t) p->pid, p->command, p->unit);
 }
 
 /* processes is NULL where nobody could be asked; then only a reference's caller is known, by number. */
@@ -116,10 +138,9 @@ static int append_processes(sd_bus_message *reply, const Entry *e, const Identif
                 r = sd_bus_message_open_container(reply, 'a', "(uss)");
 
         if (r >= 0 && !processes && e->pid > 0)
-                r = append_process(reply, &(const IdentifyProcess){ .pid = e->pid, .command = "", .unit = "" });
-        for (size_t i = 0; r >= 0 && processes && i < n; i++)
-                if (is_of(e, processes + i))
-                        r = append_process(reply, processes + i);
+                r = append_process(reply, &(const IdentifyProcess){ .pid = e->pid });
+        for (size_t i = processes ? find_first(e, processes, n) : n; r >= 0 && i < n && is_of(e, processes + i); i++)
+                r = append_process(reply, processes + i);
 
         for (unsigned i = 0; r >= 0 && i < 3; i++)
                 r = sd_bus_message_close_container(reply);
@@ -179,8 +200,9 @@ static void on_identified(int error, const IdentifyProcess *processes, size_t n,
         _cleanup_(listing_freep) Listing *l = userdata;
         const Link *link = manager_find_link(l->bus->manager, l->ifindex);
 
+        l->question = NULL;
         if (error < 0)
-                log_debug("Cannot tell which processes hold sockets, ignoring: %s", strerror(-error));
+                log_warning("Cannot tell which processes have packet sockets open, ignoring: %s", strerror(-error));
 
         bus_check_emitted(link && link->serial == l->serial ?
                                   answer(l, error < 0 ? NULL : processes, n) :
@@ -204,15 +226,15 @@ static int ask_who(Listing *l) {
         for (size_t i = 0; i < l->n; i++) {
                 const Entry *e = l->entries + i;
 
-                if (e->holder.kind == HOLDER_PACKET_SOCKET)
+                if (e->holder.kind == HOLDER_PACKET_SOCKET && n_inodes < IDENTIFY_INODES_MAX)
                         inodes[n_inodes++] = e->holder.inode;
-                else if (e->pid > 0)
+                else if (e->pid > 0 && n_pids < IDENTIFY_PIDS_MAX)
                         pids[n_pids++] = e->pid;
         }
         if (n_inodes + n_pids == 0)
                 return 0;
 
-        r = identify_ask(identify, inodes, n_inodes, pids, n_pids, on_identified, l);
+        r = identify_ask(identify, inodes, n_inodes, pids, n_pids, on_identified, l, &l->question);
         return r < 0 ? r : 1;
 }
 
@@ -238,8 +260,13 @@ static int list(Bus *b, sd_bus_message *m, Link *link, sd_bus_error *error) {
                 return 1;
         }
         if (r < 0)
-                log_debug("Cannot ask which processes hold sockets, ignoring: %s", strerror(-r));
+                log_warning("Cannot ask which processes have packet sockets open, ignoring: %s", strerror(-r));
         return answer(l, NULL, 0);
+}
+
+void holders_bus_end(Bus *b) {
+        while (!LIST_EMPTY(&b->listings))
+                listing_free(LIST_FIRST(&b->listings));
 }
 
 int holders_bus_list(sd_bus_message *m, void *userdata, sd_bus_error *error) {

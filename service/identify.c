@@ -134,6 +134,14 @@ static void list_done(Identify *i) {
         i->n_list = i->n_list_allocated = 0;
 }
 
+static int compare_process(const void *a, const void *b) {
+        const IdentifyProcess *x = a, *y = b;
+
+        if (x->inode != y->inode)
+                return x->inode < y->inode ? -1 : 1;
+        return (x->pid > y->pid) - (x->pid < y->pid);
+}
+
 /* What of the list was sought by a question that was asked together with others. */
 static int pick(const Identify *i, const Sought *s, IdentifyProcess **ret, size_t *ret_n) {
         IdentifyProcess *list = malloc((i->n_list + 1) * sizeof(IdentifyProcess));
@@ -177,6 +185,8 @@ static void finish(Identify *i, int error) {
                 log_debug("Cannot ask who has sockets open: %s", strerror(-error));
 
         hang_up(i);
+        if (i->n_list > 1)
+                qsort(i->list, i->n_list, sizeof(IdentifyProcess), compare_process);
         while ((q = TAILQ_FIRST(&i->asked)))
                 answer(i, q, error);
         list_done(i);

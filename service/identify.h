@@ -27,7 +27,7 @@ typedef struct IdentifyProcess {
 /* Called once, later, never from within identify_ask(); the question is gone then. error is 0; 1 if the list lacks some
  * that there was no room or time for; or negative, without a list: -ETIMEDOUT; -ECONNRESET, it left without an answer;
  * -EBADMSG, it talked nonsense; those of connect(), send() and posix_spawn(). The list is valid during the call. It has an
- * entry for each pair of socket and process, in no order. Other questions may be asked or cancelled from there. */
+ * entry for each pair of socket and process, in the order of inodes, then of pids. Other questions may be asked or cancelled from there. */
 typedef void (*identify_handler_t)(int error, const IdentifyProcess *list, size_t n, void *userdata);
 
 /* The places are those of the installation if NULL. The program is started only where systemd, which would do that, does

@@ -178,10 +178,10 @@ static void test_question(void **state) {
         assert_int_equal(a.n_answers, 1);
         assert_int_equal(a.error, 0);
         assert_int_equal(a.n, 2);
-        assert_true(a.list[0].inode == 5 && a.list[0].pid == 12 && a.list[0].started_usec == 77);
-        assert_string_equal(a.list[0].command, "a\\xff\\x5cb");
-        assert_string_equal(a.list[0].unit, "x.scope");
-        assert_true(a.list[1].inode == 0 && a.list[1].pid == 3);
+        assert_true(a.list[0].inode == 0 && a.list[0].pid == 3);
+        assert_true(a.list[1].inode == 5 && a.list[1].pid == 12 && a.list[1].started_usec == 77);
+        assert_string_equal(a.list[1].command, "a\\xff\\x5cb");
+        assert_string_equal(a.list[1].unit, "x.scope");
         assert_hung_up(w);
         world_end(w);
 }
@@ -219,7 +219,7 @@ static void test_bad_questions(void **state) {
 
 /* All that wait are asked in one, and each gets what it asked for. */
 static void test_merged(void **state) {
-        const IdentifyRecord records[] = { { 5, 12, 1, "a", "" }, { 6, 12, 1, "a", "" }, { 6, 13, 2, "b", "" },
+        const IdentifyRecord records[] = { { 5, 12, 1, "a", "" }, { 6, 13, 2, "b", "" }, { 6, 12, 1, "a", "" },
                                            { 0, 12, 1, "a", "" }, {} };
         World *w = new_world(*state, NULL);
         Asked a = {}, b = {}, c = {};
@@ -249,7 +249,7 @@ static void test_merged(void **state) {
         assert_int_equal(c.n_answers, 1);
         assert_int_equal(c.error, 1);
         assert_int_equal(c.n, 2);
-        assert_true(c.list[0].inode == 5 && c.list[1].inode == 0);
+        assert_true(c.list[0].inode == 0 && c.list[1].inode == 5);
         world_end(w);
 }
 
