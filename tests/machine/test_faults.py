@@ -124,6 +124,16 @@ def walk(faults, world, step, fault=KILL, **how):
     raise AssertionError(f"more than {STEPS_MAX} steps: {hit}")
 
 
+def walk_all(faults, world, step, wanted):
+    """Walks until all wanted functions were hit. What happens meanwhile can move one behind the place of its turn."""
+    hit = set()
+    for _ in range(3):
+        hit.update(walk(faults, world, step))
+        if wanted <= hit:
+            return
+    raise AssertionError(f"never hit: {wanted - hit}")
+
+
 class Acquire:
     """Either it is there, or nothing is."""
 
@@ -199,21 +209,18 @@ class Leave:
 
 @pytest.mark.parametrize("world, method", [("tun", "acquire"), ("veth", "acquire_descriptor")], indirect=["world"])
 def test_killed_at_each_step_of_acquire(faults, world, method):
-    hit = walk(faults, world, Acquire(world, method))
-    assert {"openat64", "write", "renameat", "setsockopt", "sendmsg"} <= set(hit), " ".join(hit)
-    assert ("mkfifoat" if method == "acquire_descriptor" else "pipe2") in hit
+    walk_all(faults, world, Acquire(world, method), {"openat64", "write", "renameat", "setsockopt", "sendmsg",
+                                                     "mkfifoat" if method == "acquire_descriptor" else "pipe2"})
 
 
 @pytest.mark.parametrize("world", ["veth"], indirect=True)
 def test_killed_at_each_step_of_release(faults, world):
-    hit = walk(faults, world, Release(world))
-    assert {"setsockopt", "unlinkat", "sendmsg"} <= set(hit), " ".join(hit)
+    walk_all(faults, world, Release(world), {"setsockopt", "unlinkat", "sendmsg"})
 
 
 @pytest.mark.parametrize("world", ["veth"], indirect=True)
 def test_killed_at_each_step_of_an_end(faults, world):
-    hit = walk(faults, world, Leave(world))
-    assert {"setsockopt", "unlinkat", "sendmsg"} <= set(hit), " ".join(hit)
+    walk_all(faults, world, Leave(world), {"setsockopt", "unlinkat", "sendmsg"})
 
 
 REFUSALS = {DBUS_ERROR + "NoMemory", DBUS_ERROR + "Failed"}
