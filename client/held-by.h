@@ -1,23 +1,32 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <systemd/sd-bus.h>
 
 #include "json.h"
-#include "link-info.h"
 
-/* What is known of those who hold the units of a link's counter. */
+/* Who holds the units of a link's counter, in short: units by kind, as the property Holders has them. Kinds that are not
+ * known here are shown as they are called. */
+typedef struct HeldByKind {
+        char *kind;
+        uint32_t count;
+} HeldByKind;
+
 typedef struct HeldBy {
-        unsigned references; /* the service's own */
-        bool user;           /* the flag set by hand */
-        uint32_t others;     /* the rest of the counter */
-        bool corrupt;        /* the kernel let the counter underflow: its rest means nothing */
+        HeldByKind *items;
+        size_t n;
 } HeldBy;
 
-HeldBy held_by(const LinkInfo *l, unsigned n_references);
+void held_by_done(HeldBy *h);
 
-/* "1 reference, user, 2 other"; "-" for nobody. */
+/* Reads an a{su} into *held_by, a HeldBy, and frees what was there. */
+int held_by_read(sd_bus_message *m, void *held_by);
+
+uint64_t held_by_sum(const HeldBy *h);
+
+/* "user, packet-socket ×2"; "-" for nobody. */
 int held_by_to_string(const HeldBy *h, char **ret);
 
 void held_by_put_json(const HeldBy *h, Json *j, const char *key);

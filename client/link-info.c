@@ -12,22 +12,24 @@
 #include "text.h"
 
 static const Property properties[] = {
-        { "Index", 'i', offsetof(LinkInfo, ifindex) },
-        { "Name", 's', offsetof(LinkInfo, name) },
-        { "AlternativeNames", 'a', offsetof(LinkInfo, alternative_names) },
-        { "SysfsFlags", 'u', offsetof(LinkInfo, sysfs_flags) },
-        { "NetlinkFlags", 'u', offsetof(LinkInfo, netlink_flags) },
-        { "IoctlFlags", 'u', offsetof(LinkInfo, ioctl_flags) },
-        { "Promiscuity", 'u', offsetof(LinkInfo, promiscuity) },
-        { "AllMulticast", 'u', offsetof(LinkInfo, all_multicast) },
-        { "Promiscuous", 'b', offsetof(LinkInfo, promiscuous) },
-        { "UserRequested", 'b', offsetof(LinkInfo, user_requested) },
-        { "PromiscuousTimestamp", 't', offsetof(LinkInfo, promiscuous_since) },
+        { "Index", "i", offsetof(LinkInfo, ifindex) },
+        { "Name", "s", offsetof(LinkInfo, name) },
+        { "AlternativeNames", "as", offsetof(LinkInfo, alternative_names), properties_read_strings },
+        { "SysfsFlags", "u", offsetof(LinkInfo, sysfs_flags) },
+        { "NetlinkFlags", "u", offsetof(LinkInfo, netlink_flags) },
+        { "IoctlFlags", "u", offsetof(LinkInfo, ioctl_flags) },
+        { "Promiscuity", "u", offsetof(LinkInfo, promiscuity) },
+        { "AllMulticast", "u", offsetof(LinkInfo, all_multicast) },
+        { "Promiscuous", "b", offsetof(LinkInfo, promiscuous) },
+        { "UserRequested", "b", offsetof(LinkInfo, user_requested) },
+        { "PromiscuousTimestamp", "t", offsetof(LinkInfo, promiscuous_since) },
+        { "Holders", "a{su}", offsetof(LinkInfo, held_by), held_by_read },
 };
 
 void link_info_done(LinkInfo *l) {
         free(l->name);
         strv_free(l->alternative_names);
+        held_by_done(&l->held_by);
         *l = (LinkInfo){};
 }
 

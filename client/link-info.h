@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <systemd/sd-bus.h>
 
+#include "held-by.h"
+
 /* One link as the service tells it. */
 typedef struct LinkInfo {
         int ifindex;
@@ -16,6 +18,7 @@ typedef struct LinkInfo {
         int promiscuous;
         int user_requested;
         uint64_t promiscuous_since;
+        HeldBy held_by; /* of one reading with promiscuity */
 
         bool watched; /* the user of "monitor" asked for it */
 } LinkInfo;

@@ -65,14 +65,6 @@ bool objects_link_is_called(const Objects *o, const LinkInfo *l, const char *tex
         return true;
 }
 
-unsigned objects_count_references(const Objects *o, int ifindex) {
-        unsigned n = 0;
-
-        for (size_t i = 0; i < o->n_references; i++)
-                n += o->references[i].ifindex == ifindex;
-        return n;
-}
-
 /* Makes room for one more. */
 static int grow(void *array, size_t n, size_t *n_allocated, size_t size) {
         size_t more = *n_allocated ? *n_allocated * 2 : 16;

@@ -30,8 +30,5 @@ void objects_remove_reference(Objects *o, ReferenceInfo *reference);
 /* `text` is its name or an alternative name, or its index if no link has that for a name. */
 bool objects_link_is_called(const Objects *o, const LinkInfo *l, const char *text);
 
-/* How many references of the service are on the link. */
-unsigned objects_count_references(const Objects *o, int ifindex);
-
 /* The ifindex in a link's path, -EINVAL for another path. */
 int objects_path_ifindex(const char *path);

@@ -10,8 +10,7 @@ static const Property *find(const Property *table, size_t n, const char *name, c
         for (size_t i = 0; i < n; i++) {
                 if (strcmp(table[i].name, name) != 0)
                         continue;
-                if (table[i].type == 'a' ? strcmp(contents, "as") == 0
-                                         : contents[0] == table[i].type && contents[1] == 0)
+                if (strcmp(contents, table[i].signature) == 0)
                         return table + i;
         }
         return NULL;
@@ -19,24 +18,17 @@ static const Property *find(const Property *table, size_t n, const char *name, c
 
 static int read_value(sd_bus_message *m, const Property *p, void *base) {
         void *to = (char *) base + p->offset;
+        char type = p->signature[0];
         int r;
 
-        if (p->type == 'a') {
-                char **l = NULL;
+        if (p->read)
+                return p->read(m, to);
 
-                r = sd_bus_message_read_strv(m, &l);
-                if (r < 0)
-                        return r;
-                strv_free(*(char ***) to);
-                *(char ***) to = l;
-                return 0;
-        }
-
-        if (p->type == 's' || p->type == 'o') {
+        if (type == 's' || type == 'o') {
                 const char *s;
                 char *copy;
 
-                r = sd_bus_message_read_basic(m, p->type, &s);
+                r = sd_bus_message_read_basic(m, type, &s);
                 if (r < 0)
                         return r;
                 copy = strdup(s);
@@ -47,7 +39,19 @@ static int read_value(sd_bus_message *m, const Property *p, void *base) {
                 return 0;
         }
 
-        return sd_bus_message_read_basic(m, p->type, to);
+        return sd_bus_message_read_basic(m, type, to);
+}
+
+int properties_read_strings(sd_bus_message *m, void *to) {
+        char **l = NULL;
+        int r;
+
+        r = sd_bus_message_read_strv(m, &l);
+        if (r < 0)
+                return r;
+        strv_free(*(char ***) to);
+        *(char ***) to = l;
+        return 0;
 }
 
 static int read_entry(sd_bus_message *m, const Property *table, size_t n, void *base) {

@@ -9,15 +9,15 @@
 #include "properties.h"
 
 static const Property properties[] = {
-        { "Id", 't', offsetof(ReferenceInfo, id) },
-        { "Index", 'i', offsetof(ReferenceInfo, ifindex) },
-        { "InterfaceName", 's', offsetof(ReferenceInfo, link_name) },
-        { "Owner", 's', offsetof(ReferenceInfo, owner) },
-        { "UserId", 'u', offsetof(ReferenceInfo, uid) },
-        { "ProcessId", 'u', offsetof(ReferenceInfo, pid) },
-        { "Reason", 's', offsetof(ReferenceInfo, reason) },
-        { "AcquiredTimestamp", 't', offsetof(ReferenceInfo, acquired) },
-        { "ExpiresTimestamp", 't', offsetof(ReferenceInfo, expires) },
+        { "Id", "t", offsetof(ReferenceInfo, id) },
+        { "Index", "i", offsetof(ReferenceInfo, ifindex) },
+        { "InterfaceName", "s", offsetof(ReferenceInfo, link_name) },
+        { "Owner", "s", offsetof(ReferenceInfo, owner) },
+        { "UserId", "u", offsetof(ReferenceInfo, uid) },
+        { "ProcessId", "u", offsetof(ReferenceInfo, pid) },
+        { "Reason", "s", offsetof(ReferenceInfo, reason) },
+        { "AcquiredTimestamp", "t", offsetof(ReferenceInfo, acquired) },
+        { "ExpiresTimestamp", "t", offsetof(ReferenceInfo, expires) },
 };
 
 void reference_info_done(ReferenceInfo *r) {
@@ -90,4 +90,15 @@ int reference_list_get(sd_bus *bus, ReferenceList *ret) {
         *ret = l;
         l = (ReferenceList){};
         return 0;
+}
+
+void reference_list_filter(ReferenceList *l, int ifindex) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < l->n; i++)
+                if (l->items[i].ifindex == ifindex)
+                        l->items[n++] = l->items[i];
+                else
+                        reference_info_done(l->items + i);
+        l->n = n;
 }

@@ -32,3 +32,6 @@ void reference_list_done(ReferenceList *l);
 
 /* All that the service holds. Says what went wrong. */
 int reference_list_get(sd_bus *bus, ReferenceList *ret);
+
+/* Leaves those of one link. */
+void reference_list_filter(ReferenceList *l, int ifindex);

@@ -82,12 +82,11 @@ static int print_table(const Objects *objects, char **patterns, bool legend) {
 
         for (size_t i = 0; i < objects->n_links; i++) {
                 const LinkInfo *l = objects->links + i;
-                HeldBy h = held_by(l, objects_count_references(objects, l->ifindex));
                 _cleanup_free_ char *holders = NULL;
 
                 if (!is_wanted(objects, l, patterns))
                         continue;
-                r = held_by_to_string(&h, &holders);
+                r = held_by_to_string(&l->held_by, &holders);
                 if (r < 0)
                         return message_error(r, "Cannot print");
                 n_listed++;
@@ -116,7 +115,6 @@ static void print_json(const Objects *objects, char **patterns, bool pretty) {
         json_array(&j, NULL);
         for (size_t i = 0; i < objects->n_links; i++) {
                 const LinkInfo *l = objects->links + i;
-                HeldBy h = held_by(l, objects_count_references(objects, l->ifindex));
 
                 if (!is_wanted(objects, l, patterns))
                         continue;
@@ -126,7 +124,7 @@ static void print_json(const Objects *objects, char **patterns, bool pretty) {
                 json_bool(&j, "promisc", l->promiscuous);
                 json_bool(&j, "user", l->user_requested);
                 json_unsigned(&j, "count", l->promiscuity);
-                held_by_put_json(&h, &j, "held_by");
+                held_by_put_json(&l->held_by, &j, "held_by");
                 json_end(&j);
         }
         json_end(&j);

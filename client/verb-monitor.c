@@ -7,7 +7,7 @@
 #include <systemd/sd-event.h>
 
 #include "bus.h"
-#include "event.h"
+#include "holder-watch.h"
 #include "message.h"
 #include "objects.h"
 #include "promisc-names.h"
@@ -19,12 +19,14 @@ typedef struct Monitor {
         sd_bus *bus;
         sd_event *event;
         Objects objects;
+        HolderWatch *holders;
         char *owner; /* the service's unique name: others could send us signals of the same form */
         bool asked;  /* a reading is on its way */
         bool ready;  /* the first reading is there */
 } Monitor;
 
 static void monitor_done(Monitor *m) {
+        holder_watch_free(m->holders);
         objects_done(&m->objects);
         free(m->owner);
         sd_event_unref(m->event);
@@ -58,7 +60,7 @@ static int on_promiscuity_changed(Monitor *m, sd_bus_message *signal) {
 
         e.ifindex = l->ifindex;
         e.link = l->name;
-        event_print(m->options, &e);
+        holder_watch_print(m->holders, &e);
         return 0;
 }
 
@@ -82,12 +84,15 @@ static int on_properties_changed(Monitor *m, sd_bus_message *signal) {
         if (r < 0)
                 return r;
         watch(m, l);
+        if (l->watched)
+                holder_watch_add(m->holders, l);
+        holder_watch_tell(m->holders, l);
 
         if (l->watched && strcmp(old_name, l->name) != 0)
-                event_print(m->options, &(Event){ .kind = EVENT_LINK_RENAMED,
-                                                  .ifindex = l->ifindex,
-                                                  .link = l->name,
-                                                  .old_name = old_name });
+                holder_watch_print(m->holders, &(Event){ .kind = EVENT_LINK_RENAMED,
+                                                         .ifindex = l->ifindex,
+                                                         .link = l->name,
+                                                         .old_name = old_name });
         return 0;
 }
 
@@ -111,7 +116,7 @@ static int on_released(Monitor *m, sd_bus_message *signal) {
         if (l) {
                 e.ifindex = l->ifindex;
                 e.link = l->name;
-                event_print(m->options, &e);
+                holder_watch_print(m->holders, &e);
         }
         objects_remove_reference(&m->objects, reference);
         return 0;
@@ -122,13 +127,13 @@ static void print_new_reference(Monitor *m, uint64_t id) {
         const LinkInfo *l = reference ? find_watched(m, reference->ifindex) : NULL;
 
         if (l)
-                event_print(m->options, &(Event){ .kind = EVENT_REFERENCE_TAKEN,
-                                                  .ifindex = l->ifindex,
-                                                  .link = l->name,
-                                                  .reference = id,
-                                                  .uid = reference->uid,
-                                                  .pid = reference->pid,
-                                                  .reason = reference->reason ?: "" });
+                holder_watch_print(m->holders, &(Event){ .kind = EVENT_REFERENCE_TAKEN,
+                                                         .ifindex = l->ifindex,
+                                                         .link = l->name,
+                                                         .reference = id,
+                                                         .uid = reference->uid,
+                                                         .pid = reference->pid,
+                                                         .reason = reference->reason ?: "" });
 }
 
 static int on_interfaces_added(Monitor *m, sd_bus_message *signal) {
@@ -150,11 +155,13 @@ static int on_interfaces_added(Monitor *m, sd_bus_message *signal) {
         if (!l)
                 return 0;
         watch(m, l);
-        if (l->watched)
-                event_print(m->options, &(Event){ .kind = EVENT_LINK_ADDED,
-                                                  .ifindex = l->ifindex,
-                                                  .link = l->name,
-                                                  .new = l->promiscuity });
+        if (!l->watched)
+                return 0;
+        holder_watch_add(m->holders, l);
+        holder_watch_print(m->holders, &(Event){ .kind = EVENT_LINK_ADDED,
+                                                 .ifindex = l->ifindex,
+                                                 .link = l->name,
+                                                 .new = l->promiscuity });
         return 0;
 }
 
@@ -184,7 +191,7 @@ static int on_resynchronized(Monitor *m, sd_bus_message *signal) {
         r = sd_bus_message_read(signal, "su", &e.cause, &e.corrected);
         if (r < 0)
                 return r;
-        event_print(m->options, &e);
+        holder_watch_print(m->holders, &e);
         return 0;
 }
 
@@ -242,6 +249,7 @@ static void take_objects(Monitor *m, Objects *objects) {
                 l->watched = before && before->watched;
                 watch(m, l);
         }
+        holder_watch_begin(m->holders);
 }
 
 static void tell_missing(const Monitor *m) {
@@ -385,9 +393,13 @@ int verb_monitor(const Options *o, char **args) {
         r = set_up_loop(&m);
         if (r < 0)
                 return message_error(r, "Cannot set up the event loop");
+        r = holder_watch_new(m.bus, o, &m.objects, &m.holders);
+        if (r < 0)
+                return message_error(r, "Cannot set up the event loop");
         r = request_objects(&m);
         if (r < 0)
                 return r;
         r = sd_event_loop(m.event);
+        holder_watch_flush(m.holders);
         return r < 0 ? message_error(r, "The event loop failed") : r;
 }

@@ -6,11 +6,9 @@
 #include "bus.h"
 #include "explain.h"
 #include "flags.h"
-#include "held-by.h"
 #include "json.h"
-#include "link-info.h"
 #include "message.h"
-#include "reference-info.h"
+#include "status.h"
 #include "terminal.h"
 #include "text.h"
 #include "timestamp.h"
@@ -37,15 +35,31 @@ static void put_view(const char *label, uint32_t flags) {
         printf("0x%08" PRIx32 "  %s\n", flags, flags_to_string(flags, &names) >= 0 ? names : "?");
 }
 
-static void put_references(const LinkInfo *l, const ReferenceList *references) {
+/* One line each, with all that is known. */
+static void put_holders(const HolderList *holders) {
+        const char *label = "Held By:";
+
+        for (size_t i = 0; i < holders->n; i++) {
+                _cleanup_free_ char *text = NULL;
+
+                put_label(label);
+                label = "";
+                put_escaped(holder_info_to_string(holders->items + i, &text) >= 0 ? text : "?");
+                putchar('\n');
+        }
+        if (*label) {
+                put_label(label);
+                puts("nobody");
+        }
+}
+
+static void put_references(const ReferenceList *references) {
         const char *label = "References:";
         char since[TIMESTAMP_SIZE];
 
         for (size_t i = 0; i < references->n; i++) {
                 const ReferenceInfo *reference = references->items + i;
 
-                if (reference->ifindex != l->ifindex)
-                        continue;
                 put_label(label);
                 label = "";
                 printf("%" PRIu64 ", UID %" PRIu32 ", PID %" PRIu32 ", since %s: ", reference->id,
@@ -77,16 +91,8 @@ static void put_wrapped(const char *text, size_t indent) {
         puts(text_wrap(text, terminal_columns(), indent, &wrapped) >= 0 ? wrapped : text);
 }
 
-static void put_held_by(const LinkInfo *l, unsigned n_references) {
-        _cleanup_free_ char *text = NULL;
-        HeldBy h = held_by(l, n_references);
-
-        put_label("Held By:");
-        puts(held_by_to_string(&h, &text) >= 0 ? text : "?");
-}
-
-static void print_text(const LinkInfo *l, const ReferenceList *references, unsigned n_references,
-                       const char *explanation) {
+static void print_text(const Status *s) {
+        const LinkInfo *l = &s->link;
         const char *label = "Alternative Names:";
 
         printf("%d: ", l->ifindex);
@@ -103,15 +109,15 @@ static void print_text(const LinkInfo *l, const ReferenceList *references, unsig
         puts(l->user_requested ? "yes" : "no");
         put_label("Counter:");
         printf("%" PRIu32 "\n", l->promiscuity);
-        put_held_by(l, n_references);
+        put_holders(&s->holders);
         put_label("All-Multicast:");
         printf("%" PRIu32 "\n", l->all_multicast);
         put_view("sysfs (device):", l->sysfs_flags);
         put_view("netlink (ip link):", l->netlink_flags);
         put_view("ioctl (ifconfig):", l->ioctl_flags);
-        put_references(l, references);
+        put_references(&s->references);
         put_label("Why:");
-        put_wrapped(explanation, LABEL_WIDTH + 1);
+        put_wrapped(s->why, LABEL_WIDTH + 1);
 }
 
 static void put_json_view(Json *j, const char *key, uint32_t flags) {
@@ -134,9 +140,8 @@ static void put_json_time(Json *j, const char *key, uint64_t usec) {
                 json_null(j, key);
 }
 
-static void put_json(Json *j, const LinkInfo *l, const ReferenceList *references, unsigned n_references,
-                     const char *explanation) {
-        HeldBy h = held_by(l, n_references);
+static void put_json(Json *j, const Status *s) {
+        const LinkInfo *l = &s->link;
 
         json_object(j, NULL);
         json_unsigned(j, "idx", (uint64_t) l->ifindex);
@@ -148,19 +153,22 @@ static void put_json(Json *j, const LinkInfo *l, const ReferenceList *references
         json_bool(j, "promisc", l->promiscuous);
         json_bool(j, "user", l->user_requested);
         json_unsigned(j, "count", l->promiscuity);
-        held_by_put_json(&h, j, "held_by");
+        held_by_put_json(&l->held_by, j, "held_by");
         json_unsigned(j, "allmulti", l->all_multicast);
         put_json_time(j, "since", l->promiscuous ? l->promiscuous_since : 0);
         put_json_view(j, "sysfs", l->sysfs_flags);
         put_json_view(j, "netlink", l->netlink_flags);
         put_json_view(j, "ioctl", l->ioctl_flags);
 
-        json_array(j, "references");
-        for (size_t i = 0; i < references->n; i++) {
-                const ReferenceInfo *reference = references->items + i;
+        json_array(j, "holders");
+        for (size_t i = 0; i < s->holders.n; i++)
+                holder_info_put_json(s->holders.items + i, j, NULL);
+        json_end(j);
 
-                if (reference->ifindex != l->ifindex)
-                        continue;
+        json_array(j, "references");
+        for (size_t i = 0; i < s->references.n; i++) {
+                const ReferenceInfo *reference = s->references.items + i;
+
                 json_object(j, NULL);
                 json_unsigned(j, "id", reference->id);
                 json_unsigned(j, "uid", reference->uid);
@@ -171,47 +179,13 @@ static void put_json(Json *j, const LinkInfo *l, const ReferenceList *references
         }
         json_end(j);
 
-        json_string(j, "why", explanation);
+        json_string(j, "why", s->why);
         json_end(j);
-}
-
-/* `j` is NULL for text. `*state` is left alone if there is nothing to say. */
-static int show(sd_bus *bus, const char *name, Json *j, bool first, const char **state) {
-        _cleanup_(reference_list_done) ReferenceList references = {};
-        _cleanup_(link_info_done) LinkInfo l = {};
-        _cleanup_free_ char *path = NULL, *explanation = NULL;
-        unsigned n = 0;
-        int r;
-
-        r = link_info_find(bus, name, &path);
-        if (r < 0)
-                return r;
-        r = link_info_get(bus, path, &l);
-        if (r < 0)
-                return r;
-        r = reference_list_get(bus, &references);
-        if (r < 0)
-                return r;
-
-        for (size_t i = 0; i < references.n; i++)
-                n += references.items[i].ifindex == l.ifindex;
-        r = explain_link(&l, n, &explanation);
-        if (r < 0)
-                return message_error(r, "Cannot show %s", name);
-
-        *state = explain_state(&l) ?: *state;
-        if (j)
-                put_json(j, &l, &references, n, explanation);
-        else {
-                if (!first)
-                        putchar('\n');
-                print_text(&l, &references, n, explanation);
-        }
-        return 0;
 }
 
 int verb_status(const Options *o, char **args) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_free_ char *refusal = NULL;
         bool json = o->json != JSON_OFF, first = true;
         const char *state = NULL;
         int r, status = 0;
@@ -225,10 +199,22 @@ int verb_status(const Options *o, char **args) {
         if (json)
                 json_array(&j, NULL);
         for (; *args; args++) {
-                if (show(bus, *args, json ? &j : NULL, first, &state) < 0)
+                _cleanup_(status_done) Status s = {};
+
+                if (status_get(bus, *args, &s) < 0) {
                         status = 1;
-                else
-                        first = false;
+                        continue;
+                }
+                if (json)
+                        put_json(&j, &s);
+                else {
+                        fputs(first ? "" : "\n", stdout);
+                        print_text(&s);
+                }
+                first = false;
+                state = explain_state(&s.link) ?: state;
+                if (!refusal && s.holders.n > 0)
+                        refusal = TAKE_PTR(s.refusal);
         }
         if (json)
                 json_end(&j);
@@ -236,5 +222,7 @@ int verb_status(const Options *o, char **args) {
                 putchar('\n');
                 put_wrapped(state, 0);
         }
+        if (refusal)
+                holder_list_tell_refusal(refusal);
         return status;
 }
