@@ -22,6 +22,15 @@ struct NetlinkDump {
 
 typedef int (*handler_t)(const struct nlmsghdr *h, void *userdata);
 
+/* What goes wrong while the kernel makes the list stands in the message that ends it. */
+static int end_of_list(const struct nlmsghdr *h) {
+        int error = 0;
+
+        if (h->nlmsg_len >= MNL_NLMSG_HDRLEN + sizeof(error))
+                memcpy(&error, mnl_nlmsg_get_payload(h), sizeof(error));
+        return error < 0 ? -EIO : 0;
+}
+
 /* One datagram of the answer. Returns 1 when more are to come, 0 at the end. */
 static int read_answer(NetlinkDump *d, size_t length, handler_t f, void *userdata) {
         const struct nlmsghdr *h = (const struct nlmsghdr *) d->buffer;
@@ -32,7 +41,7 @@ static int read_answer(NetlinkDump *d, size_t length, handler_t f, void *userdat
                 if (h->nlmsg_seq != d->sequence)
                         continue;
                 if (h->nlmsg_type == NLMSG_DONE)
-                        return 0;
+                        return end_of_list(h);
                 if (h->nlmsg_type == NLMSG_ERROR)
                         return -EIO;
                 r = f(h, userdata);

@@ -111,6 +111,7 @@ static int refuse(const struct nlmsghdr *h, void *userdata) {
 
 static void test_dumps(void **state) {
         const struct ifinfomsg question = { .ifi_family = AF_UNSPEC };
+        const struct ndmsg refused = { .ndm_family = AF_BRIDGE, .ndm_flags = NTF_SELF };
         unsigned first = 0, again = 0;
         NetlinkDump *d = NULL;
         bool listed = true;
@@ -121,6 +122,8 @@ static void test_dumps(void **state) {
         assert_int_equal(netlink_dump_run(d, RTM_GETLINK, &question, sizeof(question), stop, NULL), 0);
         assert_int_equal(netlink_dump_run(d, RTM_GETLINK, &question, sizeof(question), refuse, NULL), -EBADMSG);
         assert_true(netlink_dump_run(d, RTM_GETLINK + 2, &question, 1, count, &first) < 0);
+        /* Only the end of its list, which is empty, says that this one was not taken. */
+        assert_int_equal(netlink_dump_run(d, RTM_GETNEIGH, &refused, sizeof(refused), count, &first), -EIO);
         assert_int_equal(netlink_dump_run(d, RTM_GETLINK, &question, sizeof(question), count, &again), 0);
         assert_int_equal(again, first);
 
