@@ -17,6 +17,7 @@ from world import (PROGRAMS, SERVICE, STAMP, Service, log_tail, numbers, profile
 LINK = "bench-a"
 RATE = 5000  # changes a second
 HELD = 1000
+PROCESSES, SOCKETS = 1000, 200
 US, MS = 1e3, 1e6  # in ns
 
 
@@ -123,6 +124,21 @@ class Rows:
                      f"{statistics.median(calls for _, _, calls in rounds):.0f} calls a round")
             self.profile("vanish", service.pid, lambda: run(*command))
 
+    def holders(self):
+        command = [PROGRAMS + "holders", LINK, str(PROCESSES), str(SOCKETS), str(self.options.turns // 50)]
+        with Service() as service:
+            listed, ss, waits = [], [], []
+            for _ in range(self.options.rounds):
+                columns = list(zip(*numbers(*command)))
+                listed.append(statistics.median(columns[0]) / MS)
+                ss.append(statistics.median(columns[1]) / MS)
+                waits.append(max(columns[2]) / MS)
+            self.add("holders", f"ListHolders, {SOCKETS} sockets among {PROCESSES:,} processes, to ss -0 -p", "ms",
+                     listed, ss, 1)
+            self.add("holders", "longest of another's calls meanwhile", "ms", waits, None, 20,
+                     f"worst {max(waits):.1f}")
+            self.profile("holders", service.pid, lambda: run(*command))
+
     def memory(self):
         few = None
         for count in 10, 1000, 4000:
@@ -186,7 +202,7 @@ class Rows:
         return time.monotonic_ns() - int(open(STAMP).read())
 
 
-ORDER = ["latency", "calls", "cpu", "vanish", "memory", "start"]
+ORDER = ["latency", "calls", "cpu", "vanish", "holders", "memory", "start"]
 
 
 def table(results):

@@ -12,16 +12,11 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "bystander.h"
 #include "promisc-names.h"
 
 #define WATCH_NS (500 * NSEC_PER_MSEC) /* after the kill: the work that follows is watched too */
 #define POLL_NS  (NSEC_PER_MSEC / 10)
-
-typedef struct Calls {
-        _Atomic bool watched;
-        _Atomic uint64_t longest;
-        _Atomic uint32_t count;
-} Calls;
 
 static _Noreturn void hold(int ifindex, unsigned count, int ready) {
         char path[sizeof PROMISC_LINK_PREFIX + 12];
@@ -40,36 +35,13 @@ static _Noreturn void hold(int ifindex, unsigned count, int ready) {
                 pause();
 }
 
-static _Noreturn void call(int ifindex, Calls *calls, int ready) {
-        sd_bus *bus = bus_open();
-
-        for (bool told = false;;) {
-                sd_bus_error error = SD_BUS_ERROR_NULL;
-                uint64_t t = now_ns();
-
-                if (sd_bus_call_method(bus, PROMISC_BUS_NAME, PROMISC_PATH, PROMISC_MANAGER_INTERFACE,
-                                       "GetLinkByIndex", &error, NULL, "i", ifindex) < 0)
-                        errx(1, "GetLinkByIndex: %s", error.message);
-                t = now_ns() - t;
-                if (calls->watched) {
-                        calls->count++;
-                        if (t > calls->longest)
-                                calls->longest = t;
-                }
-                if (!told)
-                        notify(ready);
-                told = true;
-                sleep_ns(POLL_NS);
-        }
-}
-
 int main(int argc, char *argv[]) {
         struct mnl_socket *nl = rtnl_open(0);
         int ready = counter_new(), ifindex;
         uint64_t killed, gone = 0;
         uint32_t before;
         unsigned count;
-        Calls *calls;
+        Bystander *bystander;
         pid_t holder;
 
         if (argc != 3)
@@ -77,20 +49,17 @@ int main(int argc, char *argv[]) {
         ifindex = parse_link(argv[1]);
         count = parse_number(argv[2]);
 
-        calls = shared_memory(sizeof *calls);
         before = rtnl_promiscuity(nl, ifindex);
         holder = fork_child();
         if (holder == 0)
                 hold(ifindex, count, ready);
         wait_for(ready, "references");
-        if (fork_child() == 0)
-                call(ifindex, calls, ready);
-        wait_for(ready, "answer");
+        bystander = bystander_new(ifindex);
         if (rtnl_promiscuity(nl, ifindex) != before + count)
                 errx(1, "%u references are %" PRIu32 " units", count,
                      rtnl_promiscuity(nl, ifindex) - before);
 
-        calls->watched = true;
+        bystander->watched = true;
         killed = now_ns();
         if (kill(holder, SIGKILL) < 0)
                 err(1, "kill");
@@ -104,7 +73,7 @@ int main(int argc, char *argv[]) {
         }
         sleep_until(killed + gone + WATCH_NS);
 
-        printf("%" PRIu64 " %" PRIu64 " %" PRIu32 "\n", gone, (uint64_t) calls->longest,
-               (uint32_t) calls->count);
+        printf("%" PRIu64 " %" PRIu64 " %" PRIu32 "\n", gone, (uint64_t) bystander->longest,
+               (uint32_t) bystander->count);
         return 0;
 }
