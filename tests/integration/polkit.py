@@ -38,10 +38,11 @@ class Polkit:
         return self.bus.call(*AUTHORITY, "CheckAuthorization", "(sa{sv})sa{ss}us", question, POLKIT)[0]
 
     def start(self):
-        """Starts polkitd, if it does not run, on one processor: with more, one answer in some thousands
-        comes 15 s late, because the thread that has run the rules wakes the other just before that waits."""
+        """Starts polkitd, if it does not run; on one processor and before all else there, because one answer in some
+        thousands comes 15 s late, if the thread that has run the rules wakes the other just before that waits."""
         self.bus.bus("StartServiceByName", "su", POLKIT, 0)
         os.sched_setaffinity(self.pid(), {min(os.sched_getaffinity(0))})
+        os.sched_setscheduler(self.pid(), os.SCHED_FIFO, os.sched_param(1))
 
     def rules(self, text):
         """Sets the rules and returns when polkitd goes by them."""
