@@ -10,6 +10,8 @@ from jeepney import HeaderFields
 from bus import Bus
 from names import AUTHORITY, DBUS, POLKIT
 
+UNANSWERED = "polkit does not authorize anybody: no answer in time"    # what the service says once
+
 
 class Polkit:
     """The real polkitd, its rules, and its absence."""

@@ -10,6 +10,7 @@ from checks import error_of, nothing_changes, rule, within
 from links import await_agreement, counter, index_of, ip
 from names import (DEADLINE, DENIED, INVALID, LIMIT, LINK, MANAGER, NEEDS_INTERACTION, NO_SUCH_LINK,
                    NO_SUCH_REFERENCE, PROMPT, ROOT, SLOWNESS, escaped, link_path)
+from polkit import UNANSWERED
 
 ACQUIRE = "org.example.Promisc.acquire"
 RELEASE = "org.example.Promisc.release"
@@ -129,6 +130,55 @@ def test_polkitd_killed_while_it_is_asked(root, client, index, polkit):
             assert error_of(caller.reply, call)[0] == DENIED
     # The next call starts a new one.
     assert caller.acquire(index)
+
+
+def test_polkitd_stopped_and_continued(service, root, client, index, polkit):
+    """It has its name, and says nothing for a while."""
+    polkit.rules(rule("true"))
+    caller, same_user, holder = client("caller1"), client("caller1"), client("caller2")
+    held, _ = holder.acquire(index)
+    with polkit.silent():
+        began = time.monotonic()
+        call = caller.send_acquire(index, "unanswered")
+        # Others do not notice, nor does the caller itself.
+        with within(PROMPT):
+            caller.link(index)
+        with within(PROMPT):
+            of_root, _ = root.acquire(index)
+        with within(PROMPT):
+            root.release(index, of_root)
+        with within(PROMPT):
+            holder.release(index, held)
+        name, message = error_of(caller.reply, call, timeout=NO_ANSWER + DEADLINE)
+        assert NO_ANSWER <= time.monotonic() - began < NO_ANSWER + 2 * SLOWNESS
+        assert name == DENIED and "polkit did not answer" in message
+        assert UNANSWERED in service.stderr()
+    # What is asked from now on is answered, and what it says to the question before is not listened to.
+    id, _ = same_user.acquire(index, "answered")
+    assert [r["Reason"] for r in root.references()] == ["answered"]
+    polkit.rules(rule("subject.user == 'caller2'"))
+    with nothing_changes(root, "v0"):
+        assert error_of(caller.acquire, index)[0] == NEEDS_INTERACTION
+    assert counter("v0") == 1
+
+
+def test_polkitd_started_anew(root, client, index, polkit):
+    """The next one is asked anew, and decides by its own rules."""
+    callers = {user: client(user) for user in ("caller1", "caller2")}
+    polkit.rules(rule("true"))
+    for user, other in ("caller1", "caller2"), ("caller2", "caller1"):
+        polkit.stop_answering()
+        calls = {u: c.send_acquire(index, "asked of the one before") for u, c in callers.items()}
+        for c in callers.values():
+            c.get(ROOT, MANAGER, "References")
+        polkit.kill()
+        assert [error_of(callers[u].reply, serial)[0] for u, serial in calls.items()] == [DENIED] * 2
+        polkit.rules(rule(f"subject.user == '{user}'"))
+        assert callers[user].acquire(index, user)
+        with nothing_changes(root, "v0"):
+            assert error_of(callers[other].acquire, index)[0] == NEEDS_INTERACTION
+    assert [r["Reason"] for r in sorted(root.references(), key=lambda r: r["Id"])] == ["caller1", "caller2"]
+    assert counter("v0") == 2
 
 
 def test_no_polkit(root, client, index, polkit):
