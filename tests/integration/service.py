@@ -39,7 +39,8 @@ class Service:
         return self.process.pid
 
     def stderr(self):
-        return os.pread(self.errors.fileno(), 1 << 20, 0).decode(errors="backslashreplace")
+        fd = self.errors.fileno()
+        return os.pread(fd, os.fstat(fd).st_size, 0).decode(errors="backslashreplace")
 
     def await_ready(self, timeout=DEADLINE):
         end = time.monotonic() + timeout
