@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from away import crash
 from bus import Bus, BusError
 from faults import DESCRIPTOR, FAIL, FILE, KILL, MEMBERSHIP, MEMORY, Faults
 from links import await_agreement, counter
@@ -256,6 +257,26 @@ def test_each_error_of_acquire(faults, world, method, kind, error):
     step = Refused(world, method, REFUSALS | ({LIMIT} if error == errno.EMFILE else set()))
     hit = walk(faults, world, step, FAIL, classes=kind, error=error)
     assert hit and step.refused > 0, " ".join(hit)
+
+
+class LetGo(Release):
+    """It ends, whatever becomes of its record; one that cannot be removed is none of a reference later."""
+
+    def check(self, prepared, name):
+        _, id = prepared
+        assert self.error is None, (name, self.error)
+        assert {r["Id"] for r in self.world.watcher.references()} == {self.world.stays}
+        assert counter(self.world.name) == 1
+        crash(self.world.watcher)
+        assert self.world.check() == set(), name
+        with pytest.raises(BusError):
+            self.world.watcher.release(self.world.index, id)
+
+
+@pytest.mark.parametrize("world", ["veth"], indirect=True)
+@pytest.mark.parametrize("error", [errno.EROFS, errno.EIO], ids=["EROFS", "EIO"])
+def test_each_error_of_release(faults, world, error):
+    assert "unlinkat" in walk(faults, world, LetGo(world), FAIL, classes=FILE, error=error)
 
 
 @pytest.mark.parametrize("world, method", [("tun", "acquire"), ("veth", "acquire_descriptor")], indirect=["world"])
