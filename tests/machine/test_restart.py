@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """References and changes outlive the service: restarted, killed, gone for a while."""
 
+import itertools
 import os
 import select
+import shutil
 import signal
 import socket
+import subprocess
 import time
 
 import pytest
@@ -13,7 +16,7 @@ from away import Away, KernelMonitor, crash, no_drop_ins
 from bus import Bus, Signal
 from checks import EVERYBODY, error_of
 from links import PacketSocket, await_agreement, counter, index_of, ip, run
-from names import DBUS_ERROR, LIMIT, MANAGER, NO_SUCH_REFERENCE, REFERENCE, ROOT, link_path, reference_path
+from names import DBUS_ERROR, DEADLINE, LIMIT, MANAGER, NO_SUCH_REFERENCE, REFERENCE, ROOT, link_path, reference_path
 from units import SERVICE, await_service, journal, journal_cursor, main_pid, show, systemctl, watch_service
 
 STATE = "/run/promisc"
@@ -83,6 +86,18 @@ def restart(bus):
     await_service(bus, other_than=before)
 
 
+def upgrade(bus):
+    """As a package manager does it: new files in the places of the old ones, then a restart."""
+    before, program = await_service(bus), os.readlink(f"/proc/{main_pid()}/exe")
+    shutil.copy2(program, program + ".new")
+    os.rename(program + ".new", program)
+    assert os.readlink(f"/proc/{main_pid()}/exe") == program + " (deleted)"
+    systemctl("daemon-reload")
+    systemctl("restart", SERVICE)
+    await_service(bus, other_than=before)
+    assert os.readlink(f"/proc/{main_pid()}/exe") == program
+
+
 def crash_twice(bus):
     # The name is taken before what was held is taken over, so that the second hits it in the middle of that.
     crash(bus)
@@ -94,7 +109,10 @@ def crash_in_a_row(bus):
         crash(bus)
 
 
-@pytest.mark.parametrize("how", [restart, crash, crash_twice, crash_in_a_row], ids=lambda how: how.__name__)
+HOW = restart, upgrade, crash, crash_twice, crash_in_a_row
+
+
+@pytest.mark.parametrize("how", HOW, ids=lambda how: how.__name__)
 def test_references_live_on(service_client, index, client, descriptor_client, links, polkit, kernel, how):
     root, tun = service_client, links.tun("t0")
     await_agreement(root, "t0")
@@ -134,6 +152,50 @@ def test_references_live_on(service_client, index, client, descriptor_client, li
     os.close(tun_fd)
     assert [m.steps()[-1] for m in monitors] == [0, 0]
     assert names_in(RECORDS) == set() == names_in(FIFOS)
+
+
+class IpMonitor:
+    """`ip -d monitor link`, from when it listens."""
+
+    def __init__(self, name):
+        self.name, self.printed = name, b""
+        self.process = subprocess.Popen(["ip", "-d", "-oneline", "monitor", "link"], stdout=subprocess.PIPE)
+        self.poll = select.poll()
+        self.poll.register(self.process.stdout, select.POLLIN)
+        mtu = itertools.cycle((1401, 1402))
+        while not self.poll.poll(10):
+            # what it does not hear yet is said again
+            ip("link", "set", name, "mtu", next(mtu))
+
+    def counters(self):
+        """What it has printed of that link's counter until now."""
+        ip("link", "set", self.name, "mtu", 1400)
+        while b" mtu 1400 " not in self.printed or self.poll.poll(0):
+            assert self.poll.poll(DEADLINE * 1000)
+            self.printed += os.read(self.process.stdout.fileno(), 1 << 16)
+        lines = [line for line in self.printed.splitlines() if f" {self.name}@".encode() in line]
+        return [int(line.split(b" promiscuity ")[1].split()[0]) for line in lines]
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+@pytest.mark.parametrize("how", HOW, ids=lambda how: how.__name__)
+def test_ip_monitor_shows_no_movement(service_client, index, how):
+    service_client.acquire(index)
+    service_client.acquire(index)
+    monitor = IpMonitor("v0")
+    try:
+        how(service_client)
+        assert set(monitor.counters()) == {2}
+        # It would have shown one.
+        service_client.acquire(index)
+        ip("link", "set", "v0", "mtu", 1500)
+        assert set(monitor.counters()) == {2, 3}
+    finally:
+        monitor.end()
 
 
 def test_limits_count_what_was_held(service_client, index, client, polkit):
