@@ -3,6 +3,7 @@
 what others notice of it."""
 
 import collections
+import copy
 import itertools
 import os
 import pwd
@@ -49,6 +50,12 @@ class Call:
         assert self.bytes.count(old) == 1 and len(old) == len(new)
         self.bytes = self.bytes.replace(old, new)
         return self
+
+    def about(self, id):
+        """The same with another last argument, of type t."""
+        other = copy.copy(self)
+        other.bytes = self.bytes[:-8] + struct.pack("<Q", id)
+        return other
 
     def numbered(self, serial):
         return self.bytes[:8] + struct.pack("<I", serial) + self.bytes[12:]
@@ -104,11 +111,29 @@ class Connection:
             if kind in (REPLY, ERROR):
                 self.unanswered -= 1
                 outcomes[ERROR_NAME.search(data, at, at + size)[1].decode() if kind == ERROR else None] += 1
+            if kind == REPLY:
+                body, = struct.unpack_from("<I", data, at + 4)
+                self.given(data[at + size - body:at + size])
             at += size
         self.rest = data[at:]
 
+    def given(self, body):
+        """What was answered."""
 
-def connections_of(user, count):
+
+class Letting(Connection):
+    """Lets each reference go as soon as it has got it."""
+
+    def __init__(self, sock):
+        super().__init__(sock)
+        self.release = None
+
+    def given(self, body):
+        if body:
+            self.todo.appendleft(self.release.about(*struct.unpack_from("<Q", body)))
+
+
+def connections_of(user, count, kind):
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid == 0:
@@ -126,7 +151,7 @@ def connections_of(user, count):
         for _ in range(count):
             _, fds, _, _ = socket.recv_fds(ours, 1, 1)
             assert fds, f"no connection for {user}"
-            connections.append(Connection(socket.socket(fileno=fds[0])))
+            connections.append(kind(socket.socket(fileno=fds[0])))
     os.waitpid(pid, 0)
     return connections
 
@@ -134,10 +159,10 @@ def connections_of(user, count):
 class Crowd:
     """That many connections of each of the users."""
 
-    def __init__(self, count, *users):
+    def __init__(self, count, *users, kind=Connection):
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 4096), most))
-        of_each = [connections_of(user, count) for user in users]
+        of_each = [connections_of(user, count, kind) for user in users]
         self.connections = list(itertools.chain(*zip(*of_each)))
         self.turns = itertools.cycle(self.connections)
 

@@ -59,6 +59,14 @@ class Service:
         with open(f"/proc/{self.pid}/status") as f:
             return next(int(line.split()[1]) << 10 for line in f if line.startswith("VmHWM:"))
 
+    def await_asleep(self):
+        """Until it has dealt with all that there is."""
+        def state():
+            with open(f"/proc/{self.pid}/stat") as f:
+                return f.read().rsplit(")", 1)[1].split()[0]
+        while state() != "S":
+            pass
+
     def pause(self):
         """From here on it does nothing: what comes in waits."""
         self.process.send_signal(signal.SIGSTOP)
