@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,6 +19,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -171,6 +173,12 @@ STAND_BEFORE(CLASS_OTHER, -1, int, setrlimit64, (__rlimit_resource_t r, const st
 STAND_BEFORE(CLASS_OTHER, SIG_ERR, __sighandler_t, signal, (int n, __sighandler_t f), n, f)
 STAND_BEFORE(CLASS_OTHER, -1, int, sigprocmask, (int h, const sigset_t *s, sigset_t *o), h, s, o)
 STAND_BEFORE(CLASS_OTHER, -1, ssize_t, writev, (int fd, const struct iovec *v, int n), fd, v, n)
+STAND_BEFORE(CLASS_DESCRIPTOR, -1, int, socketpair, (int d, int t, int p, int fds[2]), d, t, p, fds)
+STAND_BEFORE(CLASS_OTHER, -1, int, kill, (pid_t p, int n), p, n)
+STAND_BEFORE(CLASS_OTHER, -1, pid_t, waitpid, (pid_t p, int *s, int o), p, s, o)
+STAND_BEFORE(CLASS_OTHER, errno, int, posix_spawn,
+             (pid_t * p, const char *f, const posix_spawn_file_actions_t *x, const posix_spawnattr_t *t, char *const a[],
+              char *const e[]), p, f, x, t, a, e)
 
 /* Those with more arguments in some cases only. */
 
