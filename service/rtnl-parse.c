@@ -155,16 +155,20 @@ static int parse_bridge_port(const struct nlattr *a, void *userdata) {
         return r;
 }
 
-/* The kind stands before its data. */
+/* The kind stands before its data; if there were two, the last with what stands behind it counts. */
 static int parse_linkinfo(const struct nlattr *a, void *userdata) {
         LinkPlace *p = userdata;
 
         switch (mnl_attr_get_type(a)) {
         case IFLA_INFO_KIND:
                 p->kind = parse_kind(a);
+                p->mode = 0;
+                p->active_port = p->ports[0] = p->ports[1] = 0;
+                p->nopromisc = p->vlan_filtering = 0;
                 return mnl_attr_validate(a, MNL_TYPE_STRING) < 0 ? -EBADMSG : 0;
         case IFLA_INFO_SLAVE_KIND:
                 p->master_kind = parse_kind(a);
+                p->auto_port = 0;
                 return mnl_attr_validate(a, MNL_TYPE_STRING) < 0 ? -EBADMSG : 0;
         case IFLA_INFO_DATA:
                 return p->kind == LINK_KIND_BOND                                   ? each_nested(a, parse_bond, p) :

@@ -93,6 +93,10 @@ static void check_message(Bytes in, const LinkMessage *m) {
         must(m->place.address_length == (address.length < 255 ? address.length : 255));
         must(m->place.kind <= LINK_KIND_VLAN && m->place.master_kind <= LINK_KIND_VLAN);
         must(m->place.active_port >= 0 && (m->place.active_port == 0 || m->place.kind == LINK_KIND_BOND));
+        must((m->place.ports[0] == 0 && m->place.ports[1] == 0) || m->place.kind == LINK_KIND_HSR);
+        must(!m->place.vlan_filtering || m->place.kind == LINK_KIND_BRIDGE);
+        must(!m->place.nopromisc || m->place.kind == LINK_KIND_MACVLAN || m->place.kind == LINK_KIND_MACVTAP);
+        must(!m->place.auto_port || m->place.master_kind == LINK_KIND_BRIDGE);
         must(!m->moved || (m->removed && find(attributes, IFLA_NEW_NETNSID).data));
         check_name(attributes, m);
 

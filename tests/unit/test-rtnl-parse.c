@@ -333,6 +333,20 @@ static void test_place(void **state) {
 }
 
 /* Data of the wrong size are refused, not guessed. */
+/* The kernel does not send two; the last counts, with nothing of the first. */
+static void test_two_places(void **state) {
+        Buffer b;
+        struct nlmsghdr *h = put_newlink(&b);
+        LinkMessage m;
+
+        put_place(h, "bond", "bridge");
+        put_place(h, "macvlan", "team");
+        assert_int_equal(parse(h, &m), 0);
+        assert_int_equal(m.place.kind, LINK_KIND_MACVLAN);
+        assert_int_equal(m.place.active_port, 0);
+        assert_true(m.place.nopromisc && !m.place.auto_port);
+}
+
 static void test_place_refused(void **state) {
         static const struct {
                 const char *kind;
@@ -738,7 +752,8 @@ int main(void) {
                 cmocka_unit_test(test_bad_index),
                 cmocka_unit_test(test_dellink),
                 cmocka_unit_test(test_lower),
-                cmocka_unit_test(test_kind), cmocka_unit_test(test_place), cmocka_unit_test(test_place_refused),
+                cmocka_unit_test(test_kind), cmocka_unit_test(test_place), cmocka_unit_test(test_two_places),
+                cmocka_unit_test(test_place_refused),
                 cmocka_unit_test(test_name),
                 cmocka_unit_test(test_address),
                 cmocka_unit_test(test_numbers_of_other_sizes),
