@@ -5,7 +5,6 @@
 #include <spawn.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
@@ -66,8 +65,7 @@ static int start_program(const char *program, int fd, pid_t *ret) {
         return -r;
 }
 
-static int on_child_ended(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        waitpid((pid_t) (intptr_t) userdata, NULL, WNOHANG);
+static int on_child_ended(sd_event_source *s, const siginfo_t *info, void *userdata) {
         sd_event_source_set_floating(s, false); /* that was all */
         return 0;
 }
@@ -75,19 +73,16 @@ static int on_child_ended(sd_event_source *s, int fd, uint32_t revents, void *us
 /* A source that collects the child, not enabled yet: as long as it is not collected its pid is its own. */
 static int watch_child(sd_event *event, pid_t child, sd_event_source **ret) {
         sd_event_source *s;
-        int r, fd;
+        int r;
 
-        fd = (int) syscall(SYS_pidfd_open, child, 0); /* is O_CLOEXEC */
-        if (fd < 0)
-                return -errno;
-
-        r = sd_event_add_io(event, &s, fd, EPOLLIN, on_child_ended, (void *) (intptr_t) child);
+        r = sd_event_add_child(event, &s, child, WEXITED, on_child_ended, NULL);
+        if (r < 0)
+                return r;
+        r = sd_event_source_set_enabled(s, SD_EVENT_OFF);
         if (r < 0) {
-                close(fd);
+                sd_event_source_unref(s);
                 return r;
         }
-        sd_event_source_set_io_fd_own(s, true);
-        sd_event_source_set_enabled(s, SD_EVENT_OFF);
         *ret = s;
         return 0;
 }
@@ -143,7 +138,7 @@ IdentifyConnection *identify_connection_free(IdentifyConnection *c) {
         if (c->child_source) {
                 /* It changes nothing that could be left half done. The loop collects it. */
                 kill(c->child, SIGKILL);
-                sd_event_source_set_enabled(c->child_source, SD_EVENT_ON);
+                sd_event_source_set_enabled(c->child_source, SD_EVENT_ONESHOT);
                 sd_event_source_set_floating(c->child_source, true);
                 sd_event_source_unref(c->child_source);
         }

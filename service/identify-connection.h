@@ -8,7 +8,7 @@
 typedef struct IdentifyConnection IdentifyConnection;
 
 /* Nothing blocks but the start of a process. f is called when there is something to read. The program is started only if
- * there is nobody at the path and systemd does not run. Errors: -EAGAIN too many wait there already; those of connect(),
+ * there is nobody at the path and systemd does not run; SIGCHLD must be blocked then. Errors: -EAGAIN too many wait there already; those of connect(),
  * socketpair() and posix_spawn(). */
 int identify_connection_new(sd_event *event, const char *socket_path, const char *program, sd_event_io_handler_t f,
                             void *userdata, IdentifyConnection **ret);

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -308,6 +310,7 @@ static void test_nonsense(void **state) {
 
                 ask(w, &asked, 5, 8);
                 accept_request(w);
+                memset(&a, 0, sizeof(a));
                 identify_answer_begin(&a);
                 identify_answer_add(&a, &r);
                 identify_answer_end(&a, false);
@@ -470,7 +473,8 @@ static void test_nobody_there(void **state) {
         a = (Asked){};
         ask(w, &a, 5, 0);
         await(w, &a);
-        assert_int_equal(a.error, -EACCES); /* of /dev/null as a program */
+        /* Of /dev/null as a program; valgrind's posix_spawn() does not know that it fails. */
+        assert_in_set(-a.error, ((uintmax_t[]){ EACCES, ECONNRESET, EPIPE }), 3);
         world_end(w);
 }
 
@@ -478,17 +482,22 @@ static void test_nobody_there(void **state) {
 static void await_no_child(World *w) {
         siginfo_t si;
 
-        while (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) == 0)
-                assert_true(sd_event_run(w->event, 20 * USEC_PER_SEC) > 0);
+        /* A turn can be one in which nothing of ours happens. */
+        for (unsigned turns = 0; waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) == 0; turns++) {
+                assert_true(turns < 10);
+                assert_return_code(sd_event_run(w->event, 20 * USEC_PER_SEC), 0);
+        }
         assert_int_equal(errno, ECHILD);
 }
 
 static void test_started(void **state) {
         World *w = new_world(*state, BUILT_IDENTIFY);
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        char name[16]; /* under valgrind it is that one's */
         struct stat st;
         Asked a = {};
 
+        assert_return_code(prctl(PR_GET_NAME, name), errno);
         booted = 0;
         w->listener = close_fd(w->listener);
         assert_return_code(fstat(fd, &st), errno);
@@ -500,7 +509,7 @@ static void test_started(void **state) {
                 assert_int_equal(a.n, 2);
                 for (size_t k = 0; k < 2; k++) {
                         assert_int_equal(a.list[k].pid, getpid());
-                        assert_string_equal(a.list[k].command, program_invocation_short_name);
+                        assert_string_equal(a.list[k].command, name);
                 }
                 assert_true((a.list[0].inode == 0) != (a.list[1].inode == 0));
                 await_no_child(w);
@@ -550,15 +559,27 @@ static void test_started_in_vain(void **state) {
         world_end(w);
 }
 
-int main(void) {
+/* "children": those that start processes. */
+int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_question),      cmocka_unit_test(test_bad_questions),
-                cmocka_unit_test(test_merged),        cmocka_unit_test(test_large_questions),
-                cmocka_unit_test(test_long_answer),   cmocka_unit_test(test_nonsense),
-                cmocka_unit_test(test_it_leaves),     cmocka_unit_test(test_no_answer),
-                cmocka_unit_test(test_cancelled),     cmocka_unit_test(test_nobody_there),
-                cmocka_unit_test(test_started),       cmocka_unit_test(test_started_in_vain),
+                cmocka_unit_test(test_question),   cmocka_unit_test(test_bad_questions),
+                cmocka_unit_test(test_merged),     cmocka_unit_test(test_large_questions),
+                cmocka_unit_test(test_long_answer), cmocka_unit_test(test_nonsense),
+                cmocka_unit_test(test_it_leaves),  cmocka_unit_test(test_no_answer),
+                cmocka_unit_test(test_cancelled),  cmocka_unit_test(test_nobody_there),
         };
+        const struct CMUnitTest children[] = {
+                cmocka_unit_test(test_started),
+                cmocka_unit_test(test_started_in_vain),
+        };
+        sigset_t mask;
 
+        /* As the service does. */
+        sigemptyset(&mask);
+        sigaddset(&mask, SIGCHLD);
+        sigprocmask(SIG_BLOCK, &mask, NULL);
+
+        if (argc > 1 && strcmp(argv[1], "children") == 0)
+                return cmocka_run_group_tests_name("identify, children", children, make_directory, remove_directory);
         return cmocka_run_group_tests_name("identify", tests, make_directory, remove_directory);
 }
