@@ -222,7 +222,7 @@ static bool is_refusal(const sd_bus_error *error) {
 static void on_refusal(HolderWatch *w, Watched *l, const sd_bus_error *error) {
         if (is_refusal(error) && !w->refused) {
                 w->refused = true;
-                holder_list_tell_refusal(error->message);
+                holder_list_tell_refusal(error->message ?: error->name);
         }
         settle_by_kind(w, l);
 }
