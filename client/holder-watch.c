@@ -293,7 +293,8 @@ static void arm(HolderWatch *w) {
 
         TAILQ_FOREACH(l, &w->links, links)
                 busy = busy || l->wanted;
-        if (!busy)
+        /* One that is on its way stays, or in a storm it would never come. */
+        if (!busy || sd_event_source_get_enabled(w->timer, NULL) > 0)
                 return;
         if (sd_event_source_set_time_relative(w->timer, TICK_USEC) < 0 ||
             sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT) < 0)
