@@ -158,7 +158,7 @@ int holder_list_call_new(sd_bus *bus, const char *path, sd_bus_message **ret) {
 }
 
 void holder_list_tell_refusal(const char *why) {
-        message("Only kinds of holders are shown; who they are is for root, or for whom polkit allows: %s", why);
+        message("Only kinds of holders are shown; root is shown who they are, and who polkit allows to inspect: %s", why);
 }
 
 uint64_t holder_list_sum(const HolderList *l) {
@@ -200,27 +200,25 @@ static bool is_first(const HolderList *l, size_t i, bool by_kind) {
 }
 
 /* Those of `l` that have more units there than in `than`. */
-static void tell_more(const HolderList *l, const HolderList *than, bool by_kind, int sign, holder_change_t f,
-                      void *userdata) {
+static void tell_more(const HolderList *l, const HolderList *than, int sign, holder_change_t f, void *userdata) {
         for (size_t i = 0; i < l->n; i++) {
                 const HolderInfo *h = l->items + i;
+                /* Where the other has none of the kind, it does not matter who they were. */
+                bool by_kind = l->anonymous || (than->anonymous && count_of(than, h, true) > 0);
                 HolderInfo kind = { .kind = h->kind };
                 int64_t more;
 
                 if (!is_first(l, i, by_kind))
                         continue;
-                more = count_of(l, h, by_kind) - count_of(than, h, by_kind);
+                more = count_of(l, h, by_kind) - count_of(than, h, by_kind || than->anonymous);
                 if (more > 0)
                         f(by_kind ? &kind : h, sign * more, userdata);
         }
 }
 
-void holder_list_compare(const HolderList *before, const HolderList *after, holder_change_t f,
-                         void *userdata) {
-        bool by_kind = before->anonymous || after->anonymous;
-
-        tell_more(after, before, by_kind, 1, f, userdata);
-        tell_more(before, after, by_kind, -1, f, userdata);
+void holder_list_compare(const HolderList *before, const HolderList *after, holder_change_t f, void *userdata) {
+        tell_more(after, before, 1, f, userdata);
+        tell_more(before, after, -1, f, userdata);
 }
 
 /* --- showing ------------------------------------------------------------------------------------------------------- */

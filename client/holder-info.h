@@ -55,8 +55,8 @@ int holder_list_from_held_by(const HeldBy *h, HolderList *ret);
 
 uint64_t holder_list_sum(const HolderList *l);
 
-/* Says one change for each holder whose units became more or less, all gains first: f(holder, units, userdata). Where either
- * list is anonymous, each change is one of a kind. */
+/* Says one change for each holder whose units became more or less, all gains first: f(holder, units, userdata). Where one
+ * list is anonymous, a change is one of the whole kind, unless it has none of that kind. */
 typedef void (*holder_change_t)(const HolderInfo *holder, int64_t units, void *userdata);
 void holder_list_compare(const HolderList *before, const HolderList *after, holder_change_t f,
                          void *userdata);

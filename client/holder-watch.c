@@ -40,6 +40,7 @@ typedef struct Line {
         Event event;
         bool waits;          /* for a reading of who holds the link */
         uint64_t heard_usec; /* CLOCK_MONOTONIC */
+        Reading *kinds; /* after it, as everybody may know; NULL if that was not told */
         Reading *before, *after;
 } Line;
 
@@ -106,13 +107,18 @@ static Reading *reading_unref(Reading *r) {
 static Reading *reading_by_kind(const LinkInfo *l) {
         _cleanup_(holder_list_done) HolderList list = {};
 
-        return holder_list_from_held_by(&l->held_by, &list) < 0 ? NULL : reading_new(&list);
+        if (holder_list_from_held_by(&l->held_by, &list) < 0)
+                return NULL;
+        if (list.n == 0)
+                list.anonymous = false; /* nobody is nobody */
+        return reading_new(&list);
 }
 
 /* --- lines --------------------------------------------------------------------------------------------------------- */
 
 static void line_free(Line *l) {
         event_done(&l->event);
+        reading_unref(l->kinds);
         reading_unref(l->before);
         reading_unref(l->after);
         free(l);
@@ -148,25 +154,32 @@ static Line *next_waiting(HolderWatch *w, Line *l, int ifindex) {
         return l;
 }
 
-/* The reading, if there is one, is that of who held the link after the change that `line` tells of: so much has changed since
- * the one before, with this and the lines that came meanwhile. Without a line none waits. */
+/* The reading, if there is one, is that of who held the link after the change that `line` tells of. Of the lines before it that
+ * wait, those of which the kinds were told have these; what others changed is in the next. Without a line none waits. */
 static void settle(Watched *l, Line *line, Reading *after) {
+        Reading *last = reading_ref(l->last);
         Line *i;
 
         while (line && (i = next_waiting(l->watch, NULL, l->ifindex))) {
+                Reading *now = i == line && after ? after : i->kinds;
+
                 i->waits = false;
-                i->event.continued = i != line && after;
+                i->event.continued = !now && i != line;
+                if (now) {
+                        i->before = reading_ref(last);
+                        i->after = reading_ref(now);
+                        reading_unref(last);
+                        last = reading_ref(now);
+                }
                 if (i == line)
                         break;
         }
-        if (line && after) {
-                line->before = reading_ref(l->last);
-                line->after = reading_ref(after);
-        }
         if (after) {
-                reading_unref(l->last);
-                l->last = reading_ref(after);
+                reading_unref(last);
+                last = reading_ref(after);
         }
+        reading_unref(l->last);
+        l->last = last;
         l->tries = 0;
 }
 
@@ -192,6 +205,8 @@ static void settle_by_kind(HolderWatch *w, Watched *l) {
                 reading = reading_unref(reading); /* it is of another moment */
         settle(l, line, reading);
         reading_unref(reading);
+        /* So that the next change can be told in full. */
+        l->wanted = l->wanted || (!w->refused && !l->call && l->last && l->last->list.anonymous);
 }
 
 /* Which of the changes it was read after. Returns false if that is not certain. */
@@ -345,14 +360,12 @@ void holder_watch_add(HolderWatch *w, const LinkInfo *link) {
                 return; /* then nothing is told of it */
         *l = (Watched){ .watch = w, .ifindex = link->ifindex, .last = reading_by_kind(link) };
         l->wanted = !w->refused && link->promiscuity > 0;
-        if (l->last && link->promiscuity == 0)
-                l->last->list.anonymous = false; /* nobody is nobody */
         TAILQ_INSERT_TAIL(&w->links, l, links);
         ask_next(w);
 }
 
 static void forget(HolderWatch *w, Watched *l) {
-        settle(l, last_waiting(w, l->ifindex), NULL);
+        settle_by_kind(w, l);
         if (l->call) {
                 l->call = sd_bus_slot_unref(l->call);
                 w->n_calls--;
@@ -385,6 +398,8 @@ void holder_watch_tell(HolderWatch *w, const LinkInfo *link) {
         if (!l)
                 return;
         line = last_waiting(w, l->ifindex);
+        if (line && !line->kinds && held_by_sum(&link->held_by) == line->event.new)
+                line->kinds = reading_by_kind(link);
         if (!w->refused)
                 l->wanted = l->wanted || !l->call; /* others may hold it now, at the same counter */
         else if (!line || held_by_sum(&link->held_by) == line->event.new)

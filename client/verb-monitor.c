@@ -177,9 +177,11 @@ static int on_interfaces_removed(Monitor *m, sd_bus_message *signal) {
         if (!l)
                 return 0; /* a reference: Released has told already */
 
+        holder_watch_remove(m->holders, l->ifindex);
         if (l->watched)
-                event_print(m->options,
-                            &(Event){ .kind = EVENT_LINK_REMOVED, .ifindex = l->ifindex, .link = l->name });
+                holder_watch_print(m->holders, &(Event){ .kind = EVENT_LINK_REMOVED,
+                                                         .ifindex = l->ifindex,
+                                                         .link = l->name });
         objects_remove_link(&m->objects, l);
         return 0;
 }

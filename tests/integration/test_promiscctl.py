@@ -249,8 +249,26 @@ def test_monitor_in_a_burst(monitor, service, root, index, holder):
     who = [s[4].rstrip("\n") for s in steps]
     assert who[-1] != "…"
     changes = [c.split(":")[0] for w in who if w not in ("…", "as before") for c in w.split("; ")]
-    assert set(changes) <= {"+packet-socket", "-packet-socket"}
-    assert changes.count("+packet-socket") - changes.count("-packet-socket") == len(kept)
+    net = 0
+    for c in changes:
+        kind, _, times = c.partition(" ×")
+        assert kind in ("+packet-socket", "-packet-socket")
+        net += int(kind[0] + (times or "1"))
+    assert net == len(kept)
+
+
+def test_monitor_link_goes(monitor, service, root, index):
+    """After all else of it, at its time."""
+    m = monitor("v0")
+    assert line(m.stdout).startswith("TIME")
+    id, _ = root.acquire(index, "going")
+    ip("link", "del", "v0")
+    shown = []
+    while not shown or "link is gone" not in shown[-1]:
+        shown.append(line(m.stdout))
+    assert any(f"reference {id} ended: link-removed" in s for s in shown)
+    times = [" ".join(s.split()[:2]) for s in shown]
+    assert times == sorted(times) and times[0].startswith("20")
 
 
 def test_monitor_json(monitor, service, root, index, holder):

@@ -140,7 +140,8 @@ static void test_compare(void **state) {
         /* What is told of one side alone is nobody's. */
         kinds.anonymous = true;
         assert_changes(&one, &kinds, "+1 packet-socket; ");
-        assert_changes(&kinds, &bridge, "+1 bridge; -1 packet-socket; ");
+        assert_changes(&kinds, &bridge, "+1 bridge: br0; -1 packet-socket; ");
+        assert_changes(&bridge, &kinds, "+1 packet-socket; -1 bridge: br0; ");
 }
 
 int main(void) {
