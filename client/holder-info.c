@@ -86,6 +86,7 @@ static const Property properties[] = {
         { "reason", "s", offsetof(HolderInfo, reason) },
         { "upper", "s", offsetof(HolderInfo, upper) },
         { "processes", "a(uss)", offsetof(HolderInfo, processes), read_processes },
+        { "incomplete", "b", offsetof(HolderInfo, incomplete) },
 };
 
 static int grow(HolderList *l, HolderInfo **ret) {
@@ -255,7 +256,8 @@ void holder_info_put(FILE *f, const HolderInfo *h, uint64_t units) {
                 fputs(": ", f);
                 put_processes(f, &h->processes);
         } else if (h->inode > 0)
-                fprintf(f, ": inode %" PRIu64 ", UID %" PRIu32, h->inode, h->uid);
+                fprintf(f, ": inode %" PRIu64 ", UID %" PRIu32 ", %s", h->inode, h->uid,
+                        h->incomplete ? "processes not looked up" : "no process has it open");
         else if (h->upper)
                 fprintf(f, ": %s", h->upper);
 }
@@ -292,6 +294,8 @@ void holder_info_put_json(const HolderInfo *h, Json *j, const char *key) {
                         json_end(j);
                 }
                 json_end(j);
+                if (h->incomplete)
+                        json_bool(j, "incomplete", true);
         }
         if (h->upper)
                 json_string(j, "upper", h->upper);

@@ -32,6 +32,7 @@ typedef struct HolderInfo {
         char *reason;
         char *upper;
         ProcessList processes;
+        int incomplete; /* there are none because not all were looked at */
 } HolderInfo;
 
 typedef struct HolderList {

@@ -20,7 +20,7 @@ typedef struct Bus {
         unsigned n_sent;
         Identify *identify;  /* which processes hold sockets */
         LIST_HEAD(, Listing) listings; /* of holders, that wait for it */
-        unsigned n_listings;
+        bool identify_failed; /* the last time that it was asked */
 } Bus;
 
 /* Connects to the system bus and publishes what the manager will know. Signals can be sent from then on; calls have to wait

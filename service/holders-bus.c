@@ -14,8 +14,9 @@
 /* What a call counts for in the meter of listings, which is in objects: a walk through /proc. */
 #define LISTING_COST 500U
 
-/* Answers that wait for the names of processes. */
-#define LISTINGS_MAX 64U
+/* Answers that wait for the names of processes; root's, which is not limited, do not count. */
+#define LISTINGS_MAX          64U
+#define LISTINGS_PER_USER_MAX 8U
 
 /* One holder as it was when the counter was read: what it names may be gone when the answer is sent. */
 typedef struct Entry {
@@ -32,8 +33,10 @@ struct Listing {
         sd_bus_message *call;
         int ifindex;
         uint64_t serial; /* of the link */
+        uid_t uid;       /* of the caller */
         Entry *entries;
         size_t n;
+        bool incomplete; /* not all that have a socket were looked for */
 };
 
 static Listing *listing_free(Listing *l) {
@@ -42,7 +45,6 @@ static Listing *listing_free(Listing *l) {
 
         if (l->bus) {
                 LIST_REMOVE(l, listings);
-                l->bus->n_listings--;
         }
         identify_question_cancel(l->question);
         sd_bus_message_unref(l->call);
@@ -68,7 +70,7 @@ static void describe(const Manager *m, Entry *e) {
         }
 }
 
-static int listing_new(Bus *b, sd_bus_message *call, const Link *link, const Holders *h, Listing **ret) {
+static int listing_new(Bus *b, sd_bus_message *call, uid_t uid, const Link *link, const Holders *h, Listing **ret) {
         _cleanup_(listing_freep) Listing *l = calloc(1, sizeof(Listing));
 
         if (!l)
@@ -79,8 +81,8 @@ static int listing_new(Bus *b, sd_bus_message *call, const Link *link, const Hol
 
         l->bus = b;
         LIST_INSERT_HEAD(&b->listings, l, listings);
-        b->n_listings++;
         l->call = sd_bus_message_ref(call);
+        l->uid = uid;
         l->ifindex = link->ifindex;
         l->serial = link->serial;
         for (; l->n < h->n; l->n++) {
@@ -125,8 +127,11 @@ static int append_process(sd_bus_message *reply, const IdentifyProcess *p) {
         return sd_bus_message_append(reply, "(uss)", (uint32_t) p->pid, p->command, p->unit);
 }
 
-/* processes is NULL where nobody could be asked; then only a reference's caller is known, by number. */
-static int append_processes(sd_bus_message *reply, const Entry *e, const IdentifyProcess *processes, size_t n) {
+/* processes is NULL where nobody could be asked; then only a reference's caller is known, by number. None, and incomplete,
+ * does not mean that nobody has it. */
+static int append_processes(sd_bus_message *reply, const Entry *e, const IdentifyProcess *processes, size_t n,
+                            bool incomplete) {
+        bool any = !processes && e->pid > 0;
         int r;
 
         r = sd_bus_message_open_container(reply, 'e', "sv");
@@ -137,13 +142,17 @@ static int append_processes(sd_bus_message *reply, const Entry *e, const Identif
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "(uss)");
 
-        if (r >= 0 && !processes && e->pid > 0)
+        if (r >= 0 && any)
                 r = append_process(reply, &(const IdentifyProcess){ .pid = e->pid });
-        for (size_t i = processes ? find_first(e, processes, n) : n; r >= 0 && i < n && is_of(e, processes + i); i++)
+        for (size_t i = processes ? find_first(e, processes, n) : n; r >= 0 && i < n && is_of(e, processes + i); i++) {
                 r = append_process(reply, processes + i);
+                any = true;
+        }
 
         for (unsigned i = 0; r >= 0 && i < 3; i++)
                 r = sd_bus_message_close_container(reply);
+        if (r >= 0 && incomplete && !any)
+                r = sd_bus_message_append(reply, "{sv}", "incomplete", "b", true);
         return r;
 }
 
@@ -164,7 +173,8 @@ static int append_who(sd_bus_message *reply, const Entry *e) {
         }
 }
 
-static int append_entry(sd_bus_message *reply, const Entry *e, const IdentifyProcess *processes, size_t n) {
+static int append_entry(sd_bus_message *reply, const Entry *e, const IdentifyProcess *processes, size_t n,
+                        bool incomplete) {
         const Holder *h = &e->holder;
         int r;
 
@@ -175,7 +185,7 @@ static int append_entry(sd_bus_message *reply, const Entry *e, const IdentifyPro
         if (r >= 0)
                 r = append_who(reply, e);
         if (r >= 0 && (h->kind == HOLDER_PACKET_SOCKET || h->kind == HOLDER_REFERENCE))
-                r = append_processes(reply, e, processes, n);
+                r = append_processes(reply, e, processes, n, incomplete);
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
@@ -187,7 +197,7 @@ static int answer(const Listing *l, const IdentifyProcess *processes, size_t n) 
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "a{sv}");
         for (size_t i = 0; r >= 0 && i < l->n; i++)
-                r = append_entry(reply, l->entries + i, processes, n);
+                r = append_entry(reply, l->entries + i, processes, n, l->incomplete);
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);
         if (r >= 0)
@@ -196,19 +206,38 @@ static int answer(const Listing *l, const IdentifyProcess *processes, size_t n) 
         return r;
 }
 
+/* Once, until it works again: who asks often must not fill the journal. */
+static void log_failure(Bus *b, int error) {
+        if (error < 0 && !b->identify_failed)
+                log_warning("Cannot tell which processes have packet sockets open, ignoring: %s", strerror(-error));
+        else if (error < 0)
+                log_debug("Cannot tell which processes have packet sockets open, ignoring: %s", strerror(-error));
+        b->identify_failed = error < 0;
+}
+
+static int reply_error(sd_bus_message *call, int error) {
+        return error == -ENOMEM ?
+                       sd_bus_reply_method_errorf(call, SD_BUS_ERROR_NO_MEMORY, "The machine has no memory left") :
+                       sd_bus_reply_method_errorf(call, SD_BUS_ERROR_FAILED, "Cannot list holders: %s", strerror(-error));
+}
+
 static void on_identified(int error, const IdentifyProcess *processes, size_t n, void *userdata) {
         _cleanup_(listing_freep) Listing *l = userdata;
         const Link *link = manager_find_link(l->bus->manager, l->ifindex);
+        int r;
 
         l->question = NULL;
-        if (error < 0)
-                log_warning("Cannot tell which processes have packet sockets open, ignoring: %s", strerror(-error));
+        l->incomplete = l->incomplete || error != 0;
+        log_failure(l->bus, error);
 
-        bus_check_emitted(link && link->serial == l->serial ?
-                                  answer(l, error < 0 ? NULL : processes, n) :
-                                  sd_bus_reply_method_errorf(l->call, PROMISC_ERROR_NO_SUCH_LINK,
-                                                             "The link went while the call was waiting"),
-                          "the list of holders");
+        if (link && link->serial == l->serial) {
+                r = answer(l, error < 0 ? NULL : processes, n);
+                if (r < 0)
+                        r = reply_error(l->call, r);
+        } else
+                r = sd_bus_reply_method_errorf(l->call, PROMISC_ERROR_NO_SUCH_LINK,
+                                               "The link went while the call was waiting");
+        bus_check_emitted(r, "the list of holders");
 }
 
 /* --- the call ------------------------------------------------------------------------------------------------------ */
@@ -230,6 +259,8 @@ static int ask_who(Listing *l) {
                         inodes[n_inodes++] = e->holder.inode;
                 else if (e->pid > 0 && n_pids < IDENTIFY_PIDS_MAX)
                         pids[n_pids++] = e->pid;
+                else if (e->holder.kind == HOLDER_PACKET_SOCKET || e->pid > 0)
+                        l->incomplete = true;
         }
         if (n_inodes + n_pids == 0)
                 return 0;
@@ -238,7 +269,7 @@ static int ask_who(Listing *l) {
         return r < 0 ? r : 1;
 }
 
-static int list(Bus *b, sd_bus_message *m, Link *link, sd_bus_error *error) {
+static int list(Bus *b, sd_bus_message *m, uid_t uid, Link *link, sd_bus_error *error) {
         _cleanup_(holders_done) Holders holders = {};
         _cleanup_(listing_freep) Listing *l = NULL;
         int r, ifindex = link->ifindex;
@@ -247,7 +278,7 @@ static int list(Bus *b, sd_bus_message *m, Link *link, sd_bus_error *error) {
         if (r == -ENODEV)
                 return sd_bus_error_set(error, PROMISC_ERROR_NO_SUCH_LINK, "The link went while the call was waiting");
         if (r >= 0)
-                r = listing_new(b, m, manager_find_link(b->manager, ifindex), &holders, &l);
+                r = listing_new(b, m, uid, manager_find_link(b->manager, ifindex), &holders, &l);
         manager_publish(b->manager);
         if (r == -ENOMEM)
                 return sd_bus_error_set(error, SD_BUS_ERROR_NO_MEMORY, "The machine has no memory left");
@@ -259,9 +290,25 @@ static int list(Bus *b, sd_bus_message *m, Link *link, sd_bus_error *error) {
                 TAKE_PTR(l);
                 return 1;
         }
-        if (r < 0)
-                log_warning("Cannot ask which processes have packet sockets open, ignoring: %s", strerror(-r));
+        if (r < 0) {
+                l->incomplete = true;
+                log_failure(b, r);
+        }
         return answer(l, NULL, 0);
+}
+
+/* Returns false if too many wait already. */
+static bool may_wait(const Bus *b, uid_t uid) {
+        unsigned n = 0, own = 0;
+        const Listing *l;
+
+        if (uid == 0)
+                return true;
+        LIST_FOREACH(l, &b->listings, listings) {
+                n += l->uid != 0;
+                own += l->uid == uid;
+        }
+        return n < LISTINGS_MAX && own < LISTINGS_PER_USER_MAX;
 }
 
 void holders_bus_end(Bus *b) {
@@ -285,11 +332,10 @@ int holders_bus_list(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (r <= 0)
                 return r < 0 ? r : 1;
 
-        if (b->n_listings >= LISTINGS_MAX)
-                return sd_bus_error_setf(error, SD_BUS_ERROR_LIMITS_EXCEEDED, "%u lists of holders are being made already",
-                                         b->n_listings);
+        if (!may_wait(b, caller->uid))
+                return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED, "Too many lists of holders are being made already");
         if (!limits_charge_listing(&b->manager->limits, caller->uid, now_usec(CLOCK_MONOTONIC), LISTING_COST))
                 return bus_refuse_listing(caller->uid, error);
 
-        return list(b, m, l, error);
+        return list(b, m, caller->uid, l, error);
 }

@@ -265,6 +265,9 @@ static int merge(Identify *i) {
                 TAILQ_INSERT_TAIL(&i->asked, q, questions);
                 q->asked = true;
 
+                r = sd_event_source_set_time_relative(q->timer, IDENTIFY_TIMEOUT_USEC);
+                if (r < 0)
+                        return r;
                 r = sought_reserve(&i->sought, q->sought.n_inodes, q->sought.n_pids);
                 if (r < 0)
                         return r;
@@ -387,7 +390,7 @@ int identify_ask(Identify *i, const uint64_t *inodes, size_t n_inodes, const pid
 
         r = copy_sought(inodes, n_inodes, pids, n_pids, &q->sought);
         if (r >= 0)
-                r = sd_event_add_time_relative(i->event, &q->timer, CLOCK_MONOTONIC, IDENTIFY_TIMEOUT_USEC, 0, on_timeout, q);
+                r = sd_event_add_time_relative(i->event, &q->timer, CLOCK_MONOTONIC, IDENTIFY_WAIT_USEC, 0, on_timeout, q);
         if (r >= 0)
                 r = sd_event_source_set_enabled(i->start, SD_EVENT_ONESHOT);
         if (r < 0) {

@@ -14,7 +14,8 @@ typedef struct Identify Identify;
 typedef struct IdentifyQuestion IdentifyQuestion;
 
 #define IDENTIFY_QUESTIONS_MAX 256U
-#define IDENTIFY_TIMEOUT_USEC  (2 * UINT64_C(1000000))
+#define IDENTIFY_TIMEOUT_USEC  (2 * UINT64_C(1000000)) /* from when it is asked */
+#define IDENTIFY_WAIT_USEC     (2 * UINT64_C(1000000)) /* until it is */
 
 typedef struct IdentifyProcess {
         uint64_t inode; /* of the socket that it has open; 0: it was asked for by its pid */

@@ -63,6 +63,8 @@ static int serve_listener(int listener, int proc_fd) {
                 _cleanup_(close_fdp) int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 
                 /* Whoever was there may have left. */
+                if (fd < 0 && errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+                        return -errno;
                 if (fd >= 0 && may_ask(fd, owner) &&
                     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) >= 0)
                         serve(fd, proc_fd);

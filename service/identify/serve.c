@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -47,12 +48,20 @@ static int on_record(const IdentifyRecord *record, void *userdata) {
         return r;
 }
 
+/* Nobody waits for the answer any more. */
+static bool has_left(void *userdata) {
+        const Reply *p = userdata;
+        struct pollfd peer = { .fd = p->fd, .events = POLLRDHUP };
+
+        return poll(&peer, 1, 0) > 0;
+}
+
 static int answer(int fd, int proc_fd, const IdentifyRequest *request) {
         Reply p = { .fd = fd };
         int r;
 
         identify_answer_begin(&p.answer);
-        r = walk(proc_fd, request, now_usec(CLOCK_MONOTONIC) + SERVE_WALK_USEC, on_record, &p);
+        r = walk(proc_fd, request, now_usec(CLOCK_MONOTONIC) + SERVE_WALK_USEC, has_left, on_record, &p);
         if (r < 0)
                 return r;
         identify_answer_end(&p.answer, r == IDENTIFY_TRUNCATED);

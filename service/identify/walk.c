@@ -14,6 +14,19 @@
 /* "4194304/task/4194304/fd", and what else can be a number. */
 #define PATH_SIZE 64
 
+/* Entries that are looked at of one process, its threads' among them: they take some 6 µs each, so that somebody with a great
+ * many does not hide everybody else. */
+#define PROCESS_ENTRIES_MAX 16384U
+
+/* Looked at between two looks at the clock. */
+#define ENTRIES_AT_ONCE 256U
+
+/* What ends a walk, besides what f returns. */
+enum {
+        STOP_PROCESS = 1 << 10, /* there is too much of it */
+        STOP_WALK,
+};
+
 typedef struct Wanted {
         uint64_t inode;
         unsigned turn;      /* the last process that was found to have it */
@@ -24,8 +37,13 @@ typedef struct Walk {
         int proc_fd;
         const IdentifyRequest *request;
         uint64_t deadline_usec;
+        bool (*is_over)(void *userdata);
         int (*f)(const IdentifyRecord *record, void *userdata);
         void *userdata;
+
+        unsigned n_entries; /* in all */
+        unsigned n_left;    /* that may be looked at of the process at hand */
+        bool in_process, incomplete;
 
         Wanted *wanted; /* in order of inode */
         size_t *hits;   /* of the process at hand: indexes of what it has */
@@ -36,6 +54,20 @@ typedef struct Walk {
 
 /* Like readdir(), without its allocations: hundreds of directories are read. */
 typedef int (*entry_t)(Walk *w, int directory_fd, const char *name, void *userdata);
+
+static bool must_end(const Walk *w) {
+        return now_usec(CLOCK_MONOTONIC) >= w->deadline_usec || (w->is_over && w->is_over(w->userdata));
+}
+
+/* Whether one more may be looked at. */
+static int next_entry(Walk *w) {
+        if (w->in_process && w->n_left-- == 0) {
+                w->n_left = 0;
+                w->incomplete = true;
+                return STOP_PROCESS;
+        }
+        return ++w->n_entries % ENTRIES_AT_ONCE == 0 && must_end(w) ? STOP_WALK : 0;
+}
 
 static int each_number(Walk *w, int directory_fd, entry_t f, void *userdata) {
         _Alignas(struct dirent64) char buffer[32768];
@@ -49,7 +81,9 @@ static int each_number(Walk *w, int directory_fd, entry_t f, void *userdata) {
                         p += de->d_reclen;
                         if (de->d_name[0] < '0' || de->d_name[0] > '9')
                                 continue;
-                        r = f(w, directory_fd, de->d_name, userdata);
+                        r = next_entry(w);
+                        if (r == 0)
+                                r = f(w, directory_fd, de->d_name, userdata);
                         if (r != 0)
                                 return r;
                 }
@@ -103,7 +137,7 @@ static int on_thread(Walk *w, int directory_fd, const char *name, void *userdata
         const char *first = userdata;
         char path[PATH_SIZE];
         bool any;
-        int fd;
+        int r, fd;
 
         if (strcmp(name, first) == 0)
                 return 0;
@@ -111,24 +145,25 @@ static int on_thread(Walk *w, int directory_fd, const char *name, void *userdata
         fd = openat(directory_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
                 return 0;
-        each_number(w, fd, on_descriptor, &any);
+        r = each_number(w, fd, on_descriptor, &any);
         close(fd);
-        return 0;
+        return r < 0 ? 0 : r;
 }
 
 /* Those besides the first, which has the name of the process. */
-static void look_into_threads(Walk *w, int process_fd, const char *name) {
+static int look_into_threads(Walk *w, int process_fd, const char *name) {
         struct stat st;
-        int fd;
+        int r, fd;
 
         /* Most have none, and the kernel counts them as links, as it would directories. */
         if (fstatat(process_fd, "task", &st, 0) < 0 || st.st_nlink <= 2 + 1)
-                return;
+                return 0;
         fd = openat(process_fd, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
-                return;
-        each_number(w, fd, on_thread, (void *) name);
+                return 0;
+        r = each_number(w, fd, on_thread, (void *) name);
         close(fd);
+        return r;
 }
 
 static int tell(Walk *w, int process_fd, uint32_t pid) {
@@ -149,41 +184,49 @@ static int tell(Walk *w, int process_fd, uint32_t pid) {
 }
 
 /* Opens the directory of the process, if there is more to be seen there: what its first thread has open, it has in its hits
- * already. Returns -1 if not. */
-static int look_into_process(Walk *w, const char *name) {
+ * already. *ret_fd is -1 if not. */
+static int look_into_process(Walk *w, const char *name, int *ret_fd) {
         char path[PATH_SIZE];
         bool any = false;
-        int fd, process_fd = -1;
+        int fd, r;
 
-        if (w->second_pass)
-                return openat(w->proc_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        *ret_fd = -1;
+        if (w->second_pass) {
+                *ret_fd = openat(w->proc_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+                return 0;
+        }
 
         stpcpy(stpcpy(path, name), "/fd");
         fd = openat(w->proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
-                return -1;
-        each_number(w, fd, on_descriptor, &any);
+                return 0;
+        r = each_number(w, fd, on_descriptor, &any);
         /* Through the open one, so that it is the same process even if its number is another's by now. */
         if (!any || w->n_hits > 0)
-                process_fd = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+                *ret_fd = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
         close(fd);
-        return process_fd;
+        return r;
 }
 
 static int on_process(Walk *w, int directory_fd, const char *name, void *userdata) {
         _cleanup_(close_fdp) int process_fd = -1;
+        int r, told = 0;
 
-        if (now_usec(CLOCK_MONOTONIC) >= w->deadline_usec)
-                return IDENTIFY_TRUNCATED;
+        if (must_end(w))
+                return STOP_WALK;
 
         w->turn++;
         w->n_hits = 0;
-        process_fd = look_into_process(w, name);
-        if (process_fd < 0)
-                return 0;
-        if (w->n_hits == 0)
-                look_into_threads(w, process_fd, name);
-        return w->n_hits > 0 ? tell(w, process_fd, (uint32_t) strtoul(name, NULL, 10)) : 0;
+        w->n_left = PROCESS_ENTRIES_MAX;
+        w->in_process = true;
+        r = look_into_process(w, name, &process_fd);
+        if (r <= 0 && process_fd >= 0 && w->n_hits == 0)
+                r = look_into_threads(w, process_fd, name);
+        w->in_process = false;
+
+        if (process_fd >= 0 && w->n_hits > 0)
+                told = tell(w, process_fd, (uint32_t) strtoul(name, NULL, 10));
+        return told != 0 ? told : r == STOP_WALK ? r : 0;
 }
 
 static int walk_processes(Walk *w) {
@@ -221,8 +264,8 @@ static int find_processes(Walk *w) {
                 char name[PATH_SIZE];
                 int fd;
 
-                if (now_usec(CLOCK_MONOTONIC) >= w->deadline_usec)
-                        return IDENTIFY_TRUNCATED;
+                if (must_end(w))
+                        return STOP_WALK;
                 snprintf(name, sizeof(name), "%u", q->pids[i]);
                 fd = openat(w->proc_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
                 if (fd < 0)
@@ -234,9 +277,10 @@ static int find_processes(Walk *w) {
         return r;
 }
 
-int walk(int proc_fd, const IdentifyRequest *request, uint64_t deadline_usec,
+int walk(int proc_fd, const IdentifyRequest *request, uint64_t deadline_usec, bool (*is_over)(void *userdata),
          int (*f)(const IdentifyRecord *record, void *userdata), void *userdata) {
-        Walk w = { .proc_fd = proc_fd, .request = request, .deadline_usec = deadline_usec, .f = f, .userdata = userdata };
+        Walk w = { .proc_fd = proc_fd, .request = request, .deadline_usec = deadline_usec, .is_over = is_over,
+                   .f = f, .userdata = userdata };
         int r;
 
         r = find_processes(&w);
@@ -244,5 +288,5 @@ int walk(int proc_fd, const IdentifyRequest *request, uint64_t deadline_usec,
                 r = find_sockets(&w);
         free(w.wanted);
         free(w.hits);
-        return r < 0 ? r : r > 0 ? IDENTIFY_TRUNCATED : IDENTIFY_COMPLETE;
+        return r < 0 ? r : r > 0 || w.incomplete ? IDENTIFY_TRUNCATED : IDENTIFY_COMPLETE;
 }

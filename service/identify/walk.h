@@ -10,7 +10,8 @@
  *   - nobody has a socket, which then may be of a thread that has left the others' descriptors (CLONE_FILES).
  *
  * proc_fd is a descriptor of /proc. Calls f until it returns non-zero. Returns IDENTIFY_COMPLETE; IDENTIFY_TRUNCATED when
- * CLOCK_MONOTONIC got to deadline_usec, or f was positive; what f returned if it was negative. Errors: -ENOMEM; those of
+ * CLOCK_MONOTONIC got to deadline_usec, is_over() (which can be NULL) said so, f was positive, or a process has more open than
+ * is looked at; what f returned if it was negative. Errors: -ENOMEM; those of
  * openat(). */
-int walk(int proc_fd, const IdentifyRequest *request, uint64_t deadline_usec,
+int walk(int proc_fd, const IdentifyRequest *request, uint64_t deadline_usec, bool (*is_over)(void *userdata),
          int (*f)(const IdentifyRecord *record, void *userdata), void *userdata);

@@ -3,6 +3,7 @@
 
 import ctypes
 import os
+import resource
 import signal
 import socket
 import threading
@@ -11,9 +12,9 @@ import time
 import pytest
 
 from bus import BusError, plain
-from checks import within
+from checks import EVERYBODY, within
 from links import PacketSocket, ip
-from names import DEADLINE, LINK, MANAGER, NO_SUCH_LINK, PROMPT, ROOT, SLOWNESS, link_path
+from names import DEADLINE, LIMIT, LINK, MANAGER, NO_SUCH_LINK, PROMPT, ROOT, SLOWNESS, link_path
 
 NO_ANSWER = 2       # seconds that promisc-identify has
 
@@ -87,7 +88,8 @@ def test_of_nobody(root, index):
     with PacketSocket() as sock:
         sock.add(index)
         socket.send_fds(ours, [b"."], [sock.sock.fileno()])
-    assert processes(root, index) == []
+    entry, = holders(root, index)
+    assert entry["processes"] == [] and "incomplete" not in entry
     _, fds, _, _ = socket.recv_fds(theirs, 1, 1)
     assert [pid for pid, _, _ in processes(root, index)] == [os.getpid()]
     os.close(fds[0])
@@ -112,6 +114,41 @@ def test_a_thread_alone(root, index):
     finally:
         done.set()
         thread.join()
+
+
+def test_who_has_too_much_hides_nobody(root, index):
+    """A process whose first thread has ended, so that all of its threads are looked at, each with thousands of descriptors,
+    and the socket behind them; and another one after it."""
+    def hog():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (20000, 20000))
+        null = os.open("/dev/null", os.O_RDONLY)
+        for _ in range(19000):
+            os.dup(null)
+        held = PacketSocket().add(index)
+        for _ in range(100):
+            threading.Thread(target=signal.pause).start()
+        threading.Thread(target=lambda: os.write(told, b".") and signal.pause() or held).start()
+        ctypes.CDLL(None).syscall(60, 0)    # exit(2), of this thread alone
+    reads, told = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        hog()
+    try:
+        assert os.read(reads, 1) == b"."
+        with PacketSocket() as other:
+            other.add(index)
+            child = Child()
+            entries = {h["inode"]: h for h in holders(root, index)}
+            mine = entries.pop(os.fstat(other.sock.fileno()).st_ino)
+            assert {p[0] for p in mine["processes"]} == {os.getpid(), child.pid}
+            hidden, = entries.values()
+            assert hidden["processes"] == [] and hidden["incomplete"] is True
+            child.end()
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(reads)
+        os.close(told)
 
 
 def test_the_caller_of_a_reference(root, client, index):
@@ -157,6 +194,7 @@ def test_nobody_waits(root, client, index, holder, identify):
         assert NO_ANSWER <= time.monotonic() - began < NO_ANSWER + 2 * SLOWNESS
         entry = plain(entry)
         assert (entry["inode"], entry["processes"]) == (os.fstat(sock.sock.fileno()).st_ino, [])
+        assert entry["incomplete"] is True
     finally:
         os.kill(identify, signal.SIGCONT)
     assert [pid for pid, _, _ in processes(root, index)] == [os.getpid()]
@@ -172,6 +210,29 @@ def test_it_is_killed(root, index, holder, identify):
     (entry,), = root.reply(serial)
     assert plain(entry)["inode"] == os.fstat(sock.sock.fileno()).st_ino
     assert [pid for pid, _, _ in plain(entry)["processes"]] == [os.getpid()]
+
+
+def test_one_user_does_not_shut_the_door(root, client, index, holder, identify, polkit):
+    """While lists wait, a user has few of them, and others have theirs."""
+    polkit.rules(EVERYBODY)
+    holder().add(index)
+    callers = [client("caller1") for _ in range(2)]
+    os.kill(identify, signal.SIGSTOP)
+    try:
+        serials = [(c, c.send(link_path(index), LINK, "ListHolders")) for _ in range(10) for c in callers]
+        others = [client("caller2"), client()]
+        asked = [(c, c.send(link_path(index), LINK, "ListHolders")) for c in others]
+        outcomes = []
+        for c, serial in serials:
+            try:
+                outcomes.append(len(c.reply(serial)[0]))
+            except BusError as e:
+                outcomes.append(e.name)
+        assert outcomes.count(1) == 8 and outcomes.count(LIMIT) == 12
+        for c, serial in asked:
+            assert len(c.reply(serial)[0]) == 1
+    finally:
+        os.kill(identify, signal.SIGCONT)
 
 
 def test_the_link_goes_meanwhile(root, index, links, holder, identify):

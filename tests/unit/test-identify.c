@@ -35,8 +35,16 @@ int __wrap_sd_booted(void) {
 
 int __wrap_sd_event_add_time_relative(sd_event *e, sd_event_source **ret, clockid_t clock, uint64_t usec, uint64_t accuracy,
                                       sd_event_time_handler_t f, void *userdata) {
-        assert_true(usec == IDENTIFY_TIMEOUT_USEC);
+        assert_true(usec == IDENTIFY_WAIT_USEC);
         return __real_sd_event_add_time_relative(e, ret, clock, at_once ? 1 : usec, 1, f, userdata);
+}
+
+int __wrap_sd_event_source_set_time_relative(sd_event_source *s, uint64_t usec);
+int __real_sd_event_source_set_time_relative(sd_event_source *s, uint64_t usec);
+
+int __wrap_sd_event_source_set_time_relative(sd_event_source *s, uint64_t usec) {
+        assert_true(usec == IDENTIFY_TIMEOUT_USEC);
+        return __real_sd_event_source_set_time_relative(s, at_once ? 1 : usec);
 }
 
 typedef struct World {
@@ -385,7 +393,10 @@ static void test_no_answer(void **state) {
 
         /* The last that waited for this answer. The next one is not kept waiting for it. */
         a = b = c = (Asked){};
+        at_once = false;
         ask(w, &a, 5, 0);
+        at_once = true;
+        accept_request(w);
         at_once = false;
         ask(w, &b, 5, 0);
         await(w, &a);

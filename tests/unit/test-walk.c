@@ -22,7 +22,15 @@ typedef struct Told {
         IdentifyRecord records[16];
         size_t n;
         int answer;
+        unsigned turns; /* looks at whether it is over, until it is; 0: none */
 } Told;
+
+static bool is_over(void *userdata) {
+        Told *t = userdata;
+
+        assert_true(t->turns > 0);
+        return --t->turns == 0;
+}
 
 static int on_record(const IdentifyRecord *r, void *userdata) {
         Told *t = userdata;
@@ -38,7 +46,7 @@ static int walk_now(const uint64_t *inodes, size_t n_inodes, const uint32_t *pid
         int r, fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
         assert_true(fd >= 0);
-        r = walk(fd, &q, deadline, on_record, t);
+        r = walk(fd, &q, deadline, t->turns > 0 ? is_over : NULL, on_record, t);
         close(fd);
         return r;
 }
@@ -287,8 +295,21 @@ static void test_stat(void **state) {
         }
 }
 
+/* Nobody waits any more. */
+static void test_over(void **state) {
+        uint64_t inode;
+        int fd = new_socket(&inode);
+        Told t = { .turns = 1 };
+
+        assert_int_equal(walk_now(&inode, 1, NULL, 0, UINT64_MAX, &t), IDENTIFY_TRUNCATED);
+        assert_int_equal(t.n, 0);
+        assert_int_equal(t.turns, 0);
+        close(fd);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_over),
                 cmocka_unit_test(test_holders),           cmocka_unit_test(test_many_sockets),
                 cmocka_unit_test(test_what_is_no_socket), cmocka_unit_test(test_processes),
                 cmocka_unit_test(test_a_process_that_went), cmocka_unit_test(test_ends),
