@@ -7,6 +7,19 @@
 #include "cleanup.h"
 #include "explain-holders.h"
 #include "text-stream.h"
+#include "text.h"
+
+/* In what others have chosen there is nothing for a terminal to act on. */
+static void put_holders(FILE *f, const HolderList *holders) {
+        _cleanup_(text_stream_done) TextStream s = {};
+        _cleanup_free_ char *text = NULL, *escaped = NULL;
+
+        if (text_stream_open(&s) < 0)
+                return;
+        explain_holders(s.file, holders);
+        if (text_stream_close(&s, &text) >= 0 && text_escape(text, &escaped) >= 0)
+                fputs(escaped, f);
+}
 
 /* Paragraphs about the flag PROMISC. */
 static void put_promiscuity(FILE *f, const LinkInfo *l, const HolderList *holders) {
@@ -31,7 +44,7 @@ static void put_promiscuity(FILE *f, const LinkInfo *l, const HolderList *holder
                       f);
         else if (!l->user_requested) {
                 fputs("`ip link` and `ifconfig` show no PROMISC because nobody set the flag by hand; ", f);
-                explain_holders(f, holders);
+                put_holders(f, holders);
                 fputc('.', f);
         } else if (!others)
                 fputs("The device is promiscuous because somebody set the flag by hand, and all tools show "
@@ -39,7 +52,7 @@ static void put_promiscuity(FILE *f, const LinkInfo *l, const HolderList *holder
                       f);
         else {
                 fputs("All tools show PROMISC because somebody set the flag by hand; beside that, ", f);
-                explain_holders(f, holders);
+                put_holders(f, holders);
                 fputs(". Without the flag the device stays promiscuous, but `ip link` and `ifconfig` no "
                       "longer show it.",
                       f);

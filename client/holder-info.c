@@ -158,6 +158,11 @@ int holder_list_call_new(sd_bus *bus, const char *path, sd_bus_message **ret) {
         return r;
 }
 
+bool holder_list_is_refusal(const sd_bus_error *error) {
+        return sd_bus_error_has_names(error, SD_BUS_ERROR_ACCESS_DENIED,
+                                      SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED);
+}
+
 void holder_list_tell_refusal(const char *why) {
         message("Only kinds of holders are shown; root is shown who they are, and who polkit allows to inspect: %s", why);
 }

@@ -49,6 +49,9 @@ int holder_list_call_new(sd_bus *bus, const char *path, sd_bus_message **ret);
 /* Its reply. */
 int holder_list_read(sd_bus_message *reply, HolderList *ret);
 
+/* Whether the caller may not know. */
+bool holder_list_is_refusal(const sd_bus_error *error);
+
 /* Says that the service has told kinds alone, and why. */
 void holder_list_tell_refusal(const char *why);
 

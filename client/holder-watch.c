@@ -25,9 +25,13 @@
 #define CALLS_MAX 8U
 #define TRIES_MAX 3U
 
-/* Lists of one link in a second: each costs the machine a walk through all processes. */
+/* Lists in a second: each costs the machine a walk through all processes. The service allows a user twenty. */
 #define RATE_MAX  10U
 #define RATE_USEC UINT64_C(1000000)
+
+/* After a list that could not be had; twice as long each time. */
+#define RETRY_MIN_USEC UINT64_C(1000000)
+#define RETRY_MAX_USEC UINT64_C(60000000)
 
 /* Who held a link's counter at some moment. */
 typedef struct Reading {
@@ -52,8 +56,6 @@ typedef struct Watched {
         bool wanted;
         sd_bus_slot *call;
         unsigned tries;
-        uint64_t rate_usec; /* CLOCK_MONOTONIC */
-        unsigned n_asked;   /* since then */
 } Watched;
 
 TAILQ_HEAD(LineList, Line);
@@ -66,8 +68,13 @@ struct HolderWatch {
         struct LineList lines;
         struct WatchedList links;
         unsigned n_calls;
-        bool refused; /* the service does not tell us */
+        uint64_t rate_usec; /* CLOCK_MONOTONIC */
+        unsigned n_asked;   /* since then */
+        bool refused;       /* the service does not tell us */
+        bool told;          /* … which was said */
+        uint64_t retry_usec, retry_after_usec; /* not before this time (CLOCK_MONOTONIC), and how long that was */
         sd_event_source *timer;
+        uint64_t timer_usec; /* CLOCK_MONOTONIC */
 };
 
 static uint64_t now_monotonic(void) {
@@ -158,9 +165,9 @@ static Line *next_waiting(HolderWatch *w, Line *l, int ifindex) {
  * wait, those of which the kinds were told have these; what others changed is in the next. Without a line none waits. */
 static void settle(Watched *l, Line *line, Reading *after) {
         Reading *last = reading_ref(l->last);
-        Line *i;
+        Line *i = NULL;
 
-        while (line && (i = next_waiting(l->watch, NULL, l->ifindex))) {
+        while (line && (i = next_waiting(l->watch, i, l->ifindex))) {
                 Reading *now = i == line && after ? after : i->kinds;
 
                 i->waits = false;
@@ -206,7 +213,7 @@ static void settle_by_kind(HolderWatch *w, Watched *l) {
         settle(l, line, reading);
         reading_unref(reading);
         /* So that the next change can be told in full. */
-        l->wanted = l->wanted || (!w->refused && !l->call && l->last && l->last->list.anonymous);
+        l->wanted = l->wanted || (!l->call && l->last && l->last->list.anonymous);
 }
 
 /* Which of the changes it was read after. Returns false if that is not certain. */
@@ -229,14 +236,21 @@ static bool find_moment(HolderWatch *w, const Watched *l, const HolderList *list
         return found;
 }
 
-static bool is_refusal(const sd_bus_error *error) {
-        return sd_bus_error_has_names(error, SD_BUS_ERROR_ACCESS_DENIED,
-                                      SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED);
-}
-
+/* Whoever may not know now may later: polkit answers late at times, and its rules change. */
 static void on_refusal(HolderWatch *w, Watched *l, const sd_bus_error *error) {
-        if (is_refusal(error) && !w->refused) {
-                w->refused = true;
+        if (sd_bus_error_has_name(error, PROMISC_ERROR_NO_SUCH_LINK)) {
+                settle_by_kind(w, l);
+                return;
+        }
+
+        w->refused = true;
+        w->retry_after_usec = w->retry_after_usec == 0 ? RETRY_MIN_USEC : 2 * w->retry_after_usec;
+        if (w->retry_after_usec > RETRY_MAX_USEC)
+                w->retry_after_usec = RETRY_MAX_USEC;
+        w->retry_usec = now_monotonic() + w->retry_after_usec;
+
+        if (holder_list_is_refusal(error) && !w->told) {
+                w->told = true;
                 holder_list_tell_refusal(error->message ?: error->name);
         }
         settle_by_kind(w, l);
@@ -251,6 +265,8 @@ static void on_list(HolderWatch *w, Watched *l, sd_bus_message *reply) {
                 settle_by_kind(w, l);
                 return;
         }
+        w->refused = false;
+        w->retry_after_usec = 0;
         if (!find_moment(w, l, &list, &line)) {
                 l->wanted = ++l->tries < TRIES_MAX;
                 if (!l->wanted)
@@ -294,43 +310,59 @@ static int ask(HolderWatch *w, Watched *l) {
         return 0;
 }
 
-static bool is_within_rate(Watched *l, uint64_t now) {
-        if (now >= l->rate_usec + RATE_USEC) {
-                l->rate_usec = now;
-                l->n_asked = 0;
+static bool is_within_rate(HolderWatch *w, uint64_t now) {
+        if (now >= w->rate_usec + RATE_USEC) {
+                w->rate_usec = now;
+                w->n_asked = 0;
         }
-        return l->n_asked++ < RATE_MAX;
+        return w->n_asked < RATE_MAX;
 }
 
-static void arm(HolderWatch *w) {
-        bool busy = !TAILQ_EMPTY(&w->lines);
+static void arm(HolderWatch *w, uint64_t now) {
+        bool lines = !TAILQ_EMPTY(&w->lines), wanted = false;
+        uint64_t at = now + TICK_USEC;
         const Watched *l;
 
         TAILQ_FOREACH(l, &w->links, links)
-                busy = busy || l->wanted;
-        /* One that is on its way stays, or in a storm it would never come. */
-        if (!busy || sd_event_source_get_enabled(w->timer, NULL) > 0)
+                wanted = wanted || l->wanted;
+        if (!lines && !wanted)
                 return;
-        if (sd_event_source_set_time_relative(w->timer, TICK_USEC) < 0 ||
-            sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT) < 0)
+        if (!lines && w->refused && w->retry_usec > at)
+                at = w->retry_usec;
+
+        /* An earlier one stays, or in a storm it would never come. */
+        if (sd_event_source_get_enabled(w->timer, NULL) > 0 && w->timer_usec <= at)
+                return;
+        w->timer_usec = at;
+        if (sd_event_source_set_time(w->timer, at) < 0 || sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT) < 0)
                 holder_watch_flush(w);
+}
+
+/* Those for which a line waits come first. */
+static void ask_some(HolderWatch *w, uint64_t now, bool waiting) {
+        Watched *l;
+
+        TAILQ_FOREACH(l, &w->links, links) {
+                if (w->n_calls >= CALLS_MAX || !is_within_rate(w, now))
+                        break;
+                if (!l->wanted || l->call || (waiting && !next_waiting(w, NULL, l->ifindex)))
+                        continue;
+                l->wanted = false;
+                w->n_asked++;
+                if (ask(w, l) < 0)
+                        settle_by_kind(w, l);
+        }
 }
 
 static void ask_next(HolderWatch *w) {
         uint64_t now = now_monotonic();
-        Watched *l;
 
-        TAILQ_FOREACH(l, &w->links, links) {
-                if (w->n_calls >= CALLS_MAX)
-                        break;
-                if (!l->wanted || l->call || !is_within_rate(l, now))
-                        continue;
-                l->wanted = false;
-                if (w->refused || ask(w, l) < 0)
-                        settle_by_kind(w, l);
+        if (!w->refused || now >= w->retry_usec) {
+                ask_some(w, now, true);
+                ask_some(w, now, false);
         }
         print_ready(w);
-        arm(w);
+        arm(w, now);
 }
 
 static int on_tick(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -339,7 +371,7 @@ static int on_tick(sd_event_source *s, uint64_t usec, void *userdata) {
         Watched *l;
 
         TAILQ_FOREACH(l, &w->links, links) {
-                const Line *line = l->wanted || l->call ? NULL : next_waiting(w, NULL, l->ifindex);
+                const Line *line = (l->wanted && !w->refused) || l->call ? NULL : next_waiting(w, NULL, l->ifindex);
 
                 if (line && now >= line->heard_usec + WAIT_USEC)
                         settle_by_kind(w, l);
@@ -359,7 +391,7 @@ void holder_watch_add(HolderWatch *w, const LinkInfo *link) {
         if (!l)
                 return; /* then nothing is told of it */
         *l = (Watched){ .watch = w, .ifindex = link->ifindex, .last = reading_by_kind(link) };
-        l->wanted = !w->refused && link->promiscuity > 0;
+        l->wanted = link->promiscuity > 0;
         TAILQ_INSERT_TAIL(&w->links, l, links);
         ask_next(w);
 }
@@ -384,6 +416,8 @@ void holder_watch_remove(HolderWatch *w, int ifindex) {
 }
 
 void holder_watch_begin(HolderWatch *w) {
+        w->refused = false;
+        w->retry_after_usec = 0;
         while (!TAILQ_EMPTY(&w->links))
                 forget(w, TAILQ_FIRST(&w->links));
         print_ready(w);
@@ -400,9 +434,8 @@ void holder_watch_tell(HolderWatch *w, const LinkInfo *link) {
         line = last_waiting(w, l->ifindex);
         if (line && !line->kinds && held_by_sum(&link->held_by) == line->event.new)
                 line->kinds = reading_by_kind(link);
-        if (!w->refused)
-                l->wanted = l->wanted || !l->call; /* others may hold it now, at the same counter */
-        else if (!line || held_by_sum(&link->held_by) == line->event.new)
+        l->wanted = l->wanted || !l->call; /* others may hold it now, at the same counter */
+        if (w->refused && (!line || held_by_sum(&link->held_by) == line->event.new))
                 settle_by_kind(w, l);
         ask_next(w);
 }
@@ -423,7 +456,7 @@ void holder_watch_print(HolderWatch *w, const Event *e) {
 
         if (l) {
                 line->waits = true;
-                l->wanted = !w->refused;
+                l->wanted = true;
         }
         ask_next(w);
 }

@@ -29,8 +29,10 @@ static int get_holders(sd_bus *bus, const char *path, Status *s) {
         if (r < 0)
                 return message_error(r, "Cannot list the holders of %s", path);
         r = sd_bus_call(bus, call, 0, &error, &reply);
+        if (r < 0 && !holder_list_is_refusal(&error))
+                return message_bus_error(&error, r, "Cannot list the holders of %s", s->link.name);
         if (r < 0) {
-                s->refusal = strdup(error.message ?: strerror(-r));
+                s->refusal = strdup(error.message ?: error.name);
                 if (!s->refusal)
                         return message_error(-ENOMEM, "Cannot list the holders of %s", path);
                 r = holder_list_from_held_by(&s->link.held_by, &s->holders);

@@ -83,5 +83,18 @@ def test_without_it_there_are_inodes(root, index, how):
             os.chmod(path, 0o755)
             systemctl("reset-failed")
         assert (entry["inode"], entry["uid"]) == (os.fstat(own.sock.fileno()).st_ino, 0)
-        assert entry["processes"] == []
+        assert entry["processes"] == [] and entry["incomplete"] is True
     systemctl("restart", SERVICE)
+
+
+def test_it_may_crash_often(root, index):
+    """Neither it nor its socket has a limit of starts, which would end in no processes for good."""
+    with PacketSocket() as own:
+        own.add(index)
+        for _ in range(8):
+            assert holders(root, index)[0]["processes"]
+            systemctl("kill", "--signal=SIGKILL", SERVICE_UNIT)
+        assert holders(root, index)[0]["processes"]
+    for _ in range(8):
+        systemctl("restart", SERVICE)
+    assert show(SOCKET_UNIT, "ActiveState") == "active"

@@ -56,6 +56,9 @@ static void test_who(void **state) {
                                  "held by somebody who cannot be seen from here, such as a device on it in another network "
                                  "namespace.");
 
+        lone.items[0] = (HolderInfo) UPPER("bridge", "a\033[2Jb");
+        assert_explained(&lone, "one bridge above it holds it: a\\x1b[2Jb.");
+
         for (unsigned i = 0; i < 9; i++) {
                 processes[i] = (ProcessInfo){ i + 1, (char *) "p", (char *) "" };
                 many.items[i] = (HolderInfo) SOCKET(i + 1, processes + i, 1);
